@@ -1,0 +1,1 @@
+"""Operations as pure functions: a request and what was read give a plan of writes."""

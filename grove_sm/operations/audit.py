@@ -1,0 +1,273 @@
+"""Checks of every rule that spans records, over one moment of all collections. Pure."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from grove_sm.domain import (
+    Account,
+    Bounty,
+    Claim,
+    Contribution,
+    Grant,
+    Handoff,
+    Record,
+    Reservation,
+)
+from grove_sm.domain.errors import Corrupt
+from grove_sm.operations.documents import decode
+from grove_sm.operations.layout import (
+    BOUNTIES,
+    BOUNTY_TARGET,
+    CLAIMS,
+    CONTRIBUTIONS,
+    CREDITS,
+    HANDOFFS,
+)
+from grove_sm.operations.plan import Stored
+
+R = TypeVar("R", bound=Record)
+
+_CREDIT_KINDS: Final[Mapping[str, type[Record]]] = {
+    "account": Account,
+    "grant": Grant,
+    "reservation": Reservation,
+}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken rule: which, by which records, and what was found."""
+
+    rule: str
+    records: tuple[str, ...]
+    found: str
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """Every violation found; `ok` if there is none. `checked` counts the records looked at."""
+
+    violations: tuple[Violation, ...]
+    checked: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether every rule holds."""
+        return not self.violations
+
+
+def audit(
+    collections: Mapping[str, Sequence[Stored | Exception]],
+    topology: Mapping[str, Sequence[str]],
+    *,
+    heuristics: Sequence[Any] = (),
+    damaged: Sequence[Corrupt] = (),
+) -> AuditReport:
+    """Check everything.
+
+    Args:
+        collections: what each holds; for a damaged record, the error that names it.
+        topology: to tell which handoffs are missing where a record does not say.
+        heuristics: outcomes that other software's writes have made unclear.
+        damaged: what of the journal could not be read.
+    """
+    subject = _Subject(collections)
+    violations = [
+        *subject.damaged,
+        *(Violation("every record is readable", (e.what,), str(e)) for e in damaged),
+        *(Violation("no heuristic outcome", (h.record_id,), f"{h}") for h in heuristics),
+        *_whole(collections),
+        *_contributions(subject, topology),
+        *_handoffs(subject),
+        *_claims(subject),
+        *_bounties(subject),
+        *_credits(subject),
+    ]
+    return AuditReport(tuple(violations), sum(map(len, collections.values())))
+
+
+class _Subject:
+    """The records by id, and what could not be read."""
+
+    def __init__(self, collections: Mapping[str, Sequence[Stored | Exception]]) -> None:
+        self.damaged: list[Violation] = []
+        self.members: dict[str, str] = {}
+        self.contributions = self._decode(Contribution, collections[CONTRIBUTIONS])
+        self.handoffs = self._decode(Handoff, collections[HANDOFFS])
+        self.claims = self._decode(Claim, collections[CLAIMS])
+        self.bounties = self._decode(Bounty, collections[BOUNTIES])
+        self.accounts: dict[str, Account] = {}
+        self.grants: dict[str, Grant] = {}
+        self.reservations: dict[str, Reservation] = {}
+        for name, into in (
+            ("account", self.accounts),
+            ("grant", self.grants),
+            ("reservation", self.reservations),
+        ):
+            chosen = [
+                stored
+                for stored in collections[CREDITS]
+                if isinstance(stored, Exception) or stored.record_id.startswith(f"{name}:")
+            ]
+            found: dict[str, Any] = self._decode(_CREDIT_KINDS[name], chosen)
+            into.update(found)
+
+    def _decode(self, kind: type[R], collection: Sequence[Stored | Exception]) -> dict[str, R]:
+        records: dict[str, R] = {}
+        for stored in collection:
+            if isinstance(stored, Exception):
+                self._damage(stored)
+                continue
+            try:
+                records[stored.record_id] = decode(kind, stored)
+            except Corrupt as error:
+                self._damage(error)
+            else:
+                self.members[stored.record_id] = stored.members
+        return records
+
+    def _damage(self, error: Exception) -> None:
+        what = error.what if isinstance(error, Corrupt) else str(error)
+        violation = Violation("every record is readable", (what,), str(error))
+        if violation not in self.damaged:
+            self.damaged.append(violation)
+
+
+def _whole(collections: Mapping[str, Sequence[Stored | Exception]]) -> Iterator[Violation]:
+    """Wherever a part of a transaction is, all its parts are."""
+    revisions = {
+        (name, stored.record_id): stored.revision
+        for name, collection in collections.items()
+        for stored in collection
+        if isinstance(stored, Stored)
+    }
+    seen: set[str] = set()
+    for (name, record_id), stored in _stored(collections):
+        if stored.txid in seen:
+            continue
+        seen.add(stored.txid)
+        for member in json.loads(stored.members):
+            collection, member_id, revision = member
+            if revisions.get((collection, member_id), 0) < revision:
+                yield Violation(
+                    "an operation is whole",
+                    (f"{name} {record_id}", f"{collection} {member_id}"),
+                    f"transaction {stored.txid} wrote the first but not the second",
+                )
+
+
+def _stored(
+    collections: Mapping[str, Sequence[Stored | Exception]],
+) -> Iterator[tuple[tuple[str, str], Stored]]:
+    for name, collection in collections.items():
+        for stored in collection:
+            if isinstance(stored, Stored):
+                yield (name, stored.record_id), stored
+
+
+def _contributions(subject: _Subject, topology: Mapping[str, Sequence[str]]) -> Iterator[Violation]:
+    handed_to: defaultdict[str, set[str]] = defaultdict(set)
+    for handoff in subject.handoffs.values():
+        handed_to[handoff.source_cid].add(handoff.to_role)
+    for cid, contribution in subject.contributions.items():
+        for relation in contribution.relations:
+            if relation.target_cid not in subject.contributions:
+                yield Violation(
+                    "a relation's target exists",
+                    (f"contribution {cid}", f"contribution {relation.target_cid}"),
+                    f"{relation.relation_type} names a contribution that is not there",
+                )
+        recorded = any(json.loads(subject.members[cid]))
+        missing = set(topology.get(contribution.agent.role or "", ())) - handed_to[cid]
+        if missing and not recorded:
+            yield Violation(
+                "a contribution has its handoffs",
+                (f"contribution {cid}",),
+                f"there is no handoff to {', '.join(sorted(missing))}",
+            )
+
+
+def _handoffs(subject: _Subject) -> Iterator[Violation]:
+    for handoff in subject.handoffs.values():
+        for cid in (handoff.source_cid, handoff.resolved_by_cid):
+            if cid is not None and cid not in subject.contributions:
+                yield Violation(
+                    "a handoff's contributions exist",
+                    (f"handoff {handoff.handoff_id}", f"contribution {cid}"),
+                    "it names a contribution that is not there",
+                )
+
+
+def _claims(subject: _Subject) -> Iterator[Violation]:
+    active = defaultdict(list)
+    for claim in subject.claims.values():
+        if claim.status == "active":
+            active[claim.target_ref].append(claim)
+    for target_ref, claims in active.items():
+        if len(claims) > 1:
+            yield Violation(
+                "a target has one claim",
+                tuple(f"claim {claim.claim_id}" for claim in claims),
+                f"target {target_ref} has {len(claims)} active claims",
+            )
+        if target_ref.startswith(BOUNTY_TARGET):
+            bounty = subject.bounties.get(target_ref.removeprefix(BOUNTY_TARGET))
+            for claim in claims:
+                if bounty is None or bounty.claim_id != claim.claim_id:
+                    yield Violation(
+                        "a claim has its bounty",
+                        (f"claim {claim.claim_id}", target_ref.replace(":", " ", 1)),
+                        "the bounty "
+                        + ("is not there" if bounty is None else f"is {bounty.status} without it"),
+                    )
+
+
+def _bounties(subject: _Subject) -> Iterator[Violation]:
+    for bounty in subject.bounties.values():
+        record = f"bounty {bounty.bounty_id}"
+        if bounty.status == "claimed":
+            claim = subject.claims.get(bounty.claim_id or "")
+            held = claim is not None and claim.status == "active"
+            by_claimant = claim is not None and claim.agent == bounty.claimed_by
+            if not (held and by_claimant):
+                yield Violation(
+                    "a claimed bounty has its claim",
+                    (record, f"claim {bounty.claim_id}"),
+                    f"the claim is {claim.status if claim else 'not there'}",
+                )
+        if bounty.reservation_id is not None and bounty.status in ("open", "claimed", "completed"):
+            reservation = subject.reservations.get(f"reservation:{bounty.reservation_id}")
+            if (
+                reservation is None
+                or reservation.status != "held"
+                or reservation.amount != bounty.amount
+            ):
+                yield Violation(
+                    "an unsettled bounty's amount is reserved",
+                    (record, f"reservation {bounty.reservation_id}"),
+                    f"the reservation is {reservation.status if reservation else 'not there'}",
+                )
+
+
+def _credits(subject: _Subject) -> Iterator[Violation]:
+    granted = sum(grant.amount for grant in subject.grants.values())
+    total = sum(account.total for account in subject.accounts.values())
+    if granted != total:
+        yield Violation(
+            "credits are conserved", (), f"{granted} were granted, the accounts hold {total}"
+        )
+    reserved = Counter[str]()
+    for reservation in subject.reservations.values():
+        if reservation.status == "held":
+            reserved[reservation.agent_id] += reservation.amount
+    for account in subject.accounts.values():
+        if account.reserved != reserved[account.agent_id]:
+            yield Violation(
+                "an account's reservations are its own",
+                (f"account {account.agent_id}",),
+                f"it has {account.reserved} reserved, its reservations hold "
+                f"{reserved[account.agent_id]}",
+            )

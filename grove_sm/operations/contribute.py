@@ -1,0 +1,130 @@
+"""Contributing: the contribution, its handoffs, and the handoffs it answers.
+
+Grove protocol, section 7.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from blake3 import blake3
+
+from grove_sm.domain import Contribution, Handoff
+from grove_sm.domain.errors import NotFound
+from grove_sm.lifecycles import HANDOFF, advance
+from grove_sm.operations.documents import create, decode, update
+from grove_sm.operations.layout import CONTRIBUTIONS, HANDOFFS, contribution_family
+from grove_sm.operations.plan import Facts, Find, Get, Plan, Read, Stored, Write, make_plan
+
+OPERATION: Final = "contribute"
+
+_ANSWERS: Final = frozenset({"reviews", "responds_to", "adopts"})
+
+
+class ContributeRequest(NamedTuple):
+    """A contribution to publish, the roles that each role's work is handed to, and the time."""
+
+    contribution: Contribution
+    topology: Mapping[str, Sequence[str]]
+    now: str
+
+
+def plan_contribute(request: ContributeRequest, facts: Facts) -> Plan:
+    """What to write for a contribution; nothing, if it is there already.
+
+    Raises NotFound if the target of a relation does not exist.
+    """
+    contribution = request.contribution
+    targets = tuple(dict.fromkeys(relation.target_cid for relation in contribution.relations))
+    answered = tuple(
+        dict.fromkeys(r.target_cid for r in contribution.relations if r.relation_type in _ANSWERS)
+    )
+    reads: list[Read] = [] if facts.hopeful else [Get(CONTRIBUTIONS, contribution.cid)]
+    reads += (Get(CONTRIBUTIONS, target) for target in targets)
+    reads += (Find(HANDOFFS, (("sourceCid", target),)) for target in answered)
+    facts.need(*reads)
+
+    if not facts.hopeful:
+        published = facts.get(CONTRIBUTIONS, contribution.cid)
+        if published is not None:
+            return _as_published(published, facts)
+    for target in targets:
+        if facts.get(CONTRIBUTIONS, target) is None:
+            index = [relation.target_cid for relation in contribution.relations].index(target)
+            raise NotFound(
+                record=f"contribution {target}", reason=f"relations[{index}].targetCid names it"
+            )
+
+    replies = [
+        update(HANDOFFS, stored, _reply(handoff, contribution.cid))
+        for target in answered
+        for stored, handoff in _open_to(request, facts.find(HANDOFFS, sourceCid=target))
+    ]
+    handoffs = list(_handoffs(request))
+    writes: list[Write] = [create(CONTRIBUTIONS, contribution.cid, contribution)]
+    writes += (create(HANDOFFS, handoff.handoff_id, handoff) for handoff in handoffs)
+    writes += replies
+    return make_plan(
+        OPERATION,
+        facts,
+        writes=writes,
+        keys=[contribution_family(cid) for cid in (contribution.cid, *answered)],
+        result=_result(contribution.cid, handoffs, [write.record_id for write in replies]),
+    )
+
+
+def _handoffs(request: ContributeRequest) -> Iterator[Handoff]:
+    contribution = request.contribution
+    from_role = contribution.agent.role
+    if from_role is None:
+        return
+    for to_role in dict.fromkeys(request.topology.get(from_role, ())):
+        yield Handoff(
+            handoff_id=handoff_id(contribution.cid, to_role),
+            source_cid=contribution.cid,
+            from_role=from_role,
+            to_role=to_role,
+            status="pending_pickup",
+            created_at=request.now,
+        )
+
+
+def handoff_id(source_cid: str, to_role: str) -> str:
+    """The id of the one handoff of a contribution to a role: its name in both, digested."""
+    return "handoff-" + blake3(f"{source_cid} {to_role}".encode()).hexdigest()[:32]
+
+
+def _open_to(
+    request: ContributeRequest, found: Sequence[Stored]
+) -> Iterator[tuple[Stored, Handoff]]:
+    """The handoffs among these that the contributing agent's answer resolves."""
+    role = request.contribution.agent.role
+    for stored in found:
+        handoff = decode(Handoff, stored)
+        is_overdue = handoff.reply_due_at is not None and handoff.reply_due_at < request.now
+        is_for_role = role is None or handoff.to_role == role
+        if is_for_role and not is_overdue and handoff.status not in HANDOFF.final:
+            yield stored, handoff
+
+
+def _reply(handoff: Handoff, cid: str) -> Handoff:
+    status = advance(HANDOFF, handoff.status, "reply", record=f"handoff {handoff.handoff_id}")
+    return handoff.replace(status=status, resolved_by_cid=cid)
+
+
+def _as_published(published: Stored, facts: Facts) -> Plan:
+    handoffs = [
+        decode(Handoff, stored) for stored in facts.find(HANDOFFS, sourceCid=published.record_id)
+    ]
+    result = _result(published.record_id, handoffs, [])
+    result |= {"duplicate": True, "txid": published.txid}
+    return make_plan(OPERATION, facts, writes=(), keys=(), result=result)
+
+
+def _result(cid: str, handoffs: Sequence[Handoff], replied: Sequence[str]) -> dict[str, object]:
+    return {
+        "cid": cid,
+        "routedTo": [handoff.to_role for handoff in handoffs],
+        "handoffIds": [handoff.handoff_id for handoff in handoffs],
+        "repliedIds": list(replied),
+        "duplicate": False,
+    }

@@ -1,0 +1,34 @@
+"""From what a store holds to records, and back to writes."""
+
+import json
+from typing import TypeVar
+
+from grove_sm.domain import Record
+from grove_sm.domain.errors import Corrupt, ValidationError
+from grove_sm.operations.plan import Stored, Write
+
+R = TypeVar("R", bound=Record)
+
+
+def decode(kind: type[R], stored: Stored, where: str = "its store") -> R:
+    """The record that a stored document holds.
+
+    Raises Corrupt, naming it and `where`, if the document breaks a rule or, for a contribution,
+    does not match its CID.
+    """
+    try:
+        return kind.from_document(json.loads(stored.document))
+    except (ValueError, ValidationError) as error:
+        raise Corrupt(
+            what=f"{kind.__name__.lower()} {stored.record_id}", where=where, reason=str(error)
+        ) from error
+
+
+def create(collection: str, record_id: str, record: Record) -> Write:
+    """The write that makes a new record."""
+    return Write(collection, record_id, 0, record.to_json())
+
+
+def update(collection: str, stored: Stored, record: Record) -> Write:
+    """The write that replaces a record as it was read."""
+    return Write(collection, stored.record_id, stored.revision, record.to_json())

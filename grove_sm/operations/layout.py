@@ -1,0 +1,81 @@
+"""Which records live where, by which fields they are found, and which are changed together.
+
+The five collections are what a deployment places on stores. `INDEXED` is the one list of fields
+that a store must be able to filter by; `family` names the unit that a transaction holds while it
+changes a record, so that what it read of that unit cannot change in between.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+CONTRIBUTIONS: Final = "contributions"
+HANDOFFS: Final = "handoffs"
+CLAIMS: Final = "claims"
+BOUNTIES: Final = "bounties"
+CREDITS: Final = "credits"
+
+COLLECTIONS: Final = (CONTRIBUTIONS, HANDOFFS, CLAIMS, BOUNTIES, CREDITS)
+
+INDEXED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        CONTRIBUTIONS: {
+            "kind": "kind",
+            "agentId": "agent.agentId",
+            "createdAt": "createdAt",
+        },
+        HANDOFFS: {
+            "sourceCid": "sourceCid",
+            "toRole": "toRole",
+            "status": "status",
+            "createdAt": "createdAt",
+        },
+        CLAIMS: {
+            "targetRef": "targetRef",
+            "agentId": "agent.agentId",
+            "status": "status",
+            "createdAt": "createdAt",
+        },
+        BOUNTIES: {"status": "status", "createdAt": "createdAt"},
+        CREDITS: {"createdAt": "createdAt"},
+    }
+)
+"""Field a store filters by -> its path in the document, for each collection."""
+
+BOUNTY_TARGET: Final = "bounty:"
+"""A claim on a bounty has this and the bounty's id as its target."""
+
+
+def contribution_family(cid: str) -> str:
+    """The key of a contribution together with the handoffs it caused."""
+    return f"contribution:{cid}"
+
+
+def target_family(target_ref: str) -> str:
+    """The key of every claim on a target; for `bounty:<id>` of that bounty too."""
+    return f"target:{target_ref}"
+
+
+def bounty_family(bounty_id: str) -> str:
+    """The key of a bounty together with the claims on it."""
+    return target_family(BOUNTY_TARGET + bounty_id)
+
+
+def account_family(agent_id: str) -> str:
+    """The key of an agent's account together with its grants and reservations."""
+    return f"account:{agent_id}"
+
+
+def account_record(agent_id: str) -> str:
+    """The id of an agent's account in the credits collection."""
+    return f"account:{agent_id}"
+
+
+def grant_record(grant_id: str) -> str:
+    """The id of a grant in the credits collection."""
+    return f"grant:{grant_id}"
+
+
+def reservation_record(reservation_id: str) -> str:
+    """The id of a reservation in the credits collection."""
+    return f"reservation:{reservation_id}"
