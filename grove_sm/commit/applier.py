@@ -1,0 +1,179 @@
+"""Making committed transactions visible in their stores, each exactly once.
+
+While nobody else shares the journal, a coordinator lets a few transactions gather and applies
+them together, which costs a store much less. Until then they are like any other committed
+transaction whose coordinator is slow: whoever reads what they touch applies them first.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from grove_sm.commit.contract import Journal, Participant
+from grove_sm.commit.machine import (
+    Applied,
+    Apply,
+    Effect,
+    KeysReleased,
+    ReleaseKeys,
+    Transaction,
+    Unreachable,
+    resume,
+    step,
+)
+from grove_sm.commit.record import Entry, Heuristic
+from grove_sm.domain.errors import Corrupt, StoreUnavailable
+from grove_sm.operations.plan import Write
+
+log = logging.getLogger("grove_sm")
+
+
+class _Committed(NamedTuple):
+    entry: Entry
+    transaction: Transaction
+    effects: Sequence[Effect]
+
+
+class Applier:
+    """Applies what is committed.
+
+    Args:
+        journal: where keys are let go of once everything is visible.
+        participants: the store of each collection.
+
+    Attributes:
+        lag: how many transactions may gather before they are applied.
+        on_committed: called after each transaction with the number of those not finished.
+    """
+
+    def __init__(self, journal: Journal, participants: Mapping[str, Participant]) -> None:
+        self.lag = 1
+        self.on_committed: Callable[[int], object] = bool
+        self._journal = journal
+        self._participants = participants
+        self._stores = {store.name: store for store in participants.values()}
+        self._turn = threading.RLock()
+        self._pending: dict[str, _Committed] = {}
+        self._applied: dict[str, Transaction] = {}
+
+    @property
+    def backlog(self) -> int:
+        """How many transactions are committed here but not finished."""
+        return len(self._pending) + len(self._applied)
+
+    def by_store(self, writes: Iterable[Write]) -> dict[str, list[Write]]:
+        """Writes by the name of the store they go to."""
+        groups: dict[str, list[Write]] = {}
+        for write in writes:
+            groups.setdefault(self._participants[write.collection].name, []).append(write)
+        return groups
+
+    def accept(self, entry: Entry, transaction: Transaction, effects: Sequence[Effect]) -> None:
+        """Take over a transaction that this coordinator has just committed."""
+        self._pending[entry.txid] = _Committed(entry, transaction, effects)
+        if len(self._pending) >= self.lag:
+            self.catch_up()
+        self.on_committed(self.backlog)
+
+    def catch_up(self) -> None:
+        """Apply everything that has gathered."""
+        with self._turn:
+            pending = list(self._pending.values())
+            self._apply(pending)
+            for committed in pending:
+                self._pending.pop(committed.entry.txid, None)
+
+    def roll_forward(self, txid: str, state: str = "committed") -> frozenset[str]:
+        """Apply a committed transaction, whoever committed it, and let go of its keys.
+
+        Harmless at any time. Returns the names of the stores that could not be reached; raises
+        Corrupt if the transaction's record in the journal is damaged.
+        """
+        if txid in self._pending:
+            self.catch_up()
+        entry = self._journal.load(txid)
+        if entry is None:
+            return frozenset()
+        transaction, effects = resume(state, tuple(self.by_store(entry.writes)))
+        with self._turn:
+            return self._apply([_Committed(entry, transaction, effects)])
+
+    def apply_now(self, entry: Entry) -> tuple[Heuristic, ...]:
+        """Apply a committed transaction or raise; for who may not write to the journal now."""
+        outcomes: tuple[Heuristic, ...] = ()
+        for name, writes in self.by_store(entry.writes).items():
+            outcomes += self._stores[name].apply(entry.txid, entry.members, writes)
+        self._journal.release(entry.txid)
+        return outcomes
+
+    def note(self, heuristics: Sequence[Heuristic]) -> None:
+        """Record heuristic outcomes, if there are any."""
+        if heuristics:
+            for heuristic in heuristics:
+                log.error("heuristic outcome, other software has written here: %s", heuristic)
+            self._journal.note(heuristics)
+
+    def take_applied(self) -> dict[str, Transaction]:
+        """Hand over the transactions that are applied but not finished."""
+        with self._turn:
+            applied, self._applied = self._applied, {}
+        return applied
+
+    def give_back(self, transactions: Mapping[str, Transaction]) -> None:
+        """Take back transactions that could not be finished yet."""
+        with self._turn:
+            self._applied.update(transactions)
+
+    def _apply(self, batch: Sequence[_Committed]) -> frozenset[str]:
+        parts: dict[str, list[tuple[Entry, list[Write]]]] = {}
+        for entry, _, effects in batch:
+            writes = self.by_store(entry.writes)
+            for effect in effects:
+                if isinstance(effect, Apply):
+                    parts.setdefault(effect.participant, []).append(
+                        (entry, writes[effect.participant])
+                    )
+        unreached = frozenset(name for name in parts if not self._apply_to(name, parts[name]))
+        for entry, transaction, effects in batch:
+            self._advance(entry.txid, transaction, effects, unreached)
+        return unreached
+
+    def _apply_to(self, name: str, parts: Sequence[tuple[Entry, list[Write]]]) -> bool:
+        store = self._stores[name]
+        outcomes: list[Heuristic] = []
+        try:
+            if len(parts) == 1:
+                ((entry, writes),) = parts
+                outcomes += store.apply(entry.txid, entry.members, writes)
+            else:
+                with store.together():
+                    for entry, writes in parts:
+                        outcomes += store.apply(entry.txid, entry.members, writes)
+        except (StoreUnavailable, Corrupt) as error:
+            txids = ", ".join(entry.txid for entry, _ in parts)
+            log.warning("%s: committed, but not applied yet: %s", txids, error)
+            return False
+        self.note(outcomes)
+        return True
+
+    def _advance(
+        self,
+        txid: str,
+        transaction: Transaction,
+        effects: Sequence[Effect],
+        unreached: frozenset[str],
+    ) -> None:
+        for effect in effects:
+            if isinstance(effect, Apply):
+                name = effect.participant
+                event = Unreachable(name) if name in unreached else Applied(name)
+                transaction, more = step(transaction, event)
+            else:
+                more = (effect,)
+            if more:
+                assert more == (ReleaseKeys(),)  # noqa: S101
+                self._journal.release(txid)
+                transaction, _ = step(transaction, KeysReleased())
+        if transaction.released and not transaction.waiting:
+            self._applied[txid] = transaction

@@ -1,0 +1,225 @@
+"""The contracts of the two parties that a coordinator works with: participant and journal.
+
+Whoever writes a new kind of store implements `Participant`; a new kind of journal, `Journal` and
+`Hold`. Each method says what it may raise and what must hold after it returned. The protocol's
+promises rest on these sentences and on nothing else, so a kind that keeps them may be used in
+place of any other, and the conformance suites test them one by one.
+
+Where nothing else is said, a method raises StoreUnavailable when its store cannot be reached, is
+locked, full or read-only, and Corrupt when what it holds is damaged; after StoreUnavailable the
+method may be called again.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from grove_sm.commit.machine import Decision
+from grove_sm.commit.record import Entry, Heuristic, Recorded
+from grove_sm.operations.plan import Expectation, Get, Read, Stored, Write
+
+
+class Snapshot(Protocol):
+    """A read-only view of a participant as it was at one moment."""
+
+    def scan(self, collection: str) -> Sequence[Stored | Exception]:
+        """Every record of a collection; for a damaged one, the Corrupt that names it."""
+
+
+class Participant(Protocol):
+    """A store's side of the protocol.
+
+    A participant holds records by collection and id. Every method may be called by several
+    threads at once, and several processes may use the same store.
+    """
+
+    @property
+    def name(self) -> str:
+        """The store's URL, as errors name it; never a secret."""
+
+    @property
+    def local(self) -> bool:
+        """Whether `validate` is quick enough to keep other coordinators waiting meanwhile.
+
+        If all participants of a transaction are local, its keys and its decision are one append.
+        """
+
+    def read(self, read: Read) -> tuple[Stored, ...]:
+        """The records that a read finds, in order of creation time, then id.
+
+        What was applied before the call began is seen. Each record is whole: the effects of one
+        `apply` on this participant are all seen or none.
+        """
+
+    def page(
+        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+    ) -> tuple[Stored, ...]:
+        """The first `limit` records (all, if None) with these field values, in the same order."""
+
+    def validate(self, expectations: Sequence[Expectation]) -> bool:
+        """Prepare: vote whether every expectation still holds.
+
+        The caller holds the keys of all records that these reads could find, so a vote of True
+        stays true until the transaction is applied or aborted. Nothing is written.
+        """
+
+    def apply(self, txid: str, members: str, writes: Sequence[Write]) -> tuple[Heuristic, ...]:
+        """Make a committed transaction's writes visible, all at once.
+
+        Called at least once per transaction, possibly several times, at once, or long after
+        later transactions have changed the same records. Each write must take effect exactly
+        once (`grove_sm.commit.redo.judge` decides). The effect need not be durable. Returns the
+        heuristic outcomes: writes that met a change which no transaction of this library made;
+        those leave the record as it was found.
+        """
+
+    def together(self) -> AbstractContextManager[object]:
+        """Several `apply` calls of this thread in one go; if the block raises, none took place."""
+
+    def force(self) -> None:
+        """Make durable everything that any `apply` made visible before this call."""
+
+    def trim(self) -> None:
+        """Reclaim what the store's own log no longer needs. Never necessary, never harmful."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """A view of this moment, unaffected by what is applied while it is open."""
+
+    def close(self) -> None:
+        """Let go of files and connections. Makes nothing durable and finishes nothing."""
+
+
+class Holder(NamedTuple):
+    """An unfinished transaction as others meet it.
+
+    `state` is `planned` (undecided), `committed` (somebody may not see its writes yet) or
+    `applied` (its keys are free; its writes may not be durable everywhere yet). `keys` are what
+    it holds and `members` what it writes, as (collection, id); None where damage has left that
+    unknown, and it then has to be taken to touch everything.
+    """
+
+    txid: str
+    coordinator: int
+    state: str
+    keys: frozenset[str] | None
+    members: frozenset[tuple[str, str]] | None
+
+    def touches(self, read: Read) -> bool:
+        """Whether its writes may show in a read."""
+        if self.members is None:
+            return True
+        if isinstance(read, Get):
+            return tuple(read) in self.members
+        return any(collection == read.collection for collection, _ in self.members)
+
+
+class Hold(Protocol):
+    """The keys of one transaction, held or refused, until the `with` block that it opens ends.
+
+    Inside the block at most one decision may be made. Leaving it without one aborts.
+    """
+
+    @property
+    def refused_by(self) -> tuple[Holder, ...]:
+        """Whoever holds any of the keys; empty when they are held by this transaction."""
+
+    @property
+    def recorded(self) -> Recorded | None:
+        """What an earlier transaction recorded under the same idempotency key, if any."""
+
+    def decide(self, decision: Decision) -> None:
+        """Ask for an outcome. It is durable, and known, only once the block has been left."""
+
+    @property
+    def decision(self) -> Decision:
+        """After the block: the outcome that stands, which may not be the one asked for."""
+
+
+class Journal(Protocol):
+    """Where transactions are decided. Threads and processes share one; its decisions are final."""
+
+    @property
+    def name(self) -> str:
+        """The journal's URL, as errors name it; never a secret."""
+
+    @property
+    def coordinator(self) -> int:
+        """This coordinator's number, never used again by another one."""
+
+    def is_alive(self, coordinator: int) -> bool:
+        """Whether a coordinator lives, by a lock that the system releases when it dies.
+
+        True may be outdated a moment later; False never is.
+        """
+
+    def has_company(self) -> bool:
+        """Whether another coordinator of this journal lives."""
+
+    def hold(self, entry: Entry, *, one_append: bool) -> AbstractContextManager[Hold]:
+        """Hold an entry's keys from before its preconditions are checked.
+
+        With `one_append` no other decision is made while the block lasts, and nothing is written
+        before it. Without, the keys are recorded as held at once (unforced), others go on, and
+        somebody may abort the transaction meanwhile if its coordinator is dead.
+
+        On leaving the block a decision to commit has been forced (perhaps together with those of
+        other threads). Raises StoreUnavailable if it certainly was not recorded, OutcomeUnknown
+        if that could not be found out.
+        """
+
+    def unapplied(self) -> tuple[Holder, ...]:
+        """Every transaction whose keys are held: undecided, or committed and not marked applied.
+
+        What this process has `release`d is left out, at once. Costs nothing for history.
+        """
+
+    def load(self, txid: str) -> Entry | None:
+        """The entry of an unfinished transaction; None if it is finished, aborted or unknown.
+
+        Raises Corrupt, naming the place, if its record is damaged.
+        """
+
+    def abort(self, txid: str) -> Decision:
+        """Decide an undecided transaction of a dead coordinator; answers what stands (COMMIT if
+        it was committed before)."""
+
+    def release(self, txid: str) -> None:
+        """Mark a committed transaction as applied and let go of its keys.
+
+        In this process it counts at once; for others it may take effect a little later, and it
+        may be lost in a crash. Both only cost somebody a repeated, harmless apply.
+        """
+
+    def unfinished(self) -> tuple[Holder, ...]:
+        """Every transaction that the journal still keeps the redo of, in commit order."""
+
+    def finish(self, txids: Sequence[str]) -> None:
+        """Drop the redo of applied transactions whose participants hold the writes durably."""
+
+    def note(self, heuristics: Sequence[Heuristic]) -> None:
+        """Record heuristic outcomes, durably, for audit and an operator."""
+
+    def heuristics(self) -> tuple[Heuristic, ...]:
+        """Every recorded heuristic outcome that nobody has resolved."""
+
+    def recall(self, record_id: str, now: str) -> Recorded | None:
+        """What is recorded under an idempotency key that has not run out."""
+
+    def outcome(self, txid: str) -> Decision | None:
+        """The decision on a transaction: COMMIT, ABORT (presumed, if the journal never heard of
+        it), or None while it is undecided. Raises NotFound if it is older than what is kept."""
+
+    def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
+        """The newest transactions: id, state, and entry without redo (None where damaged)."""
+
+    def flush(self) -> None:
+        """Write marks that `release` has so far only remembered."""
+
+    def trim(self) -> None:
+        """Reclaim what the journal's own log no longer needs."""
+
+    def forget(self, before: str) -> None:
+        """Forget outcomes and run-out keys from before this time, a bounded number a call."""
+
+    def close(self) -> None:
+        """Let go of files, connections and liveness. Decides nothing and finishes nothing."""

@@ -1,0 +1,291 @@
+"""What drives the commit machine: plans operations, runs transactions, settles what others left.
+
+A coordinator is used by any number of threads at once. It never guesses: what it cannot see
+through itself it leaves in the journal, where the next who needs it, the housekeeping or a
+recovery takes it up.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from itertools import count
+from typing import Any, Final, NamedTuple, TypeVar
+
+from grove_sm.commit.applier import Applier
+from grove_sm.commit.contract import Hold, Holder, Journal, Participant, Snapshot
+from grove_sm.commit.machine import (
+    DecisionRecorded,
+    KeysHeld,
+    KeysRefused,
+    Prepare,
+    RecordDecision,
+    Voted,
+    begin,
+    resume,
+    step,
+)
+from grove_sm.commit.record import Entry, Heuristic, Recorded, make_entry
+from grove_sm.commit.txid import make_txid
+from grove_sm.domain.errors import (
+    Corrupt,
+    InDoubt,
+    StateConflict,
+    StoreUnavailable,
+)
+from grove_sm.domain.values import format_time
+from grove_sm.operations.plan import (
+    Expectation,
+    Facts,
+    Find,
+    IdempotencyKey,
+    MissingFacts,
+    Plan,
+    Read,
+    Stored,
+    make_plan,
+)
+
+Item = TypeVar("Item")
+
+log = logging.getLogger("grove_sm")
+
+_FEWEST_ATTEMPTS: Final = 100
+_FIRST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.05
+
+
+class Executed(NamedTuple):
+    """What became of an operation.
+
+    `txid` is None if there was nothing to write; `plan` is None if an earlier request under the
+    same idempotency key had already done it, and `result` is then what that one recorded.
+    """
+
+    txid: str | None
+    plan: Plan | None
+    result: Mapping[str, Any]
+
+
+class Coordinator:
+    """Runs operations as transactions over a journal and its participants.
+
+    Args:
+        journal: where transactions are decided.
+        participants: the store of each collection; the same object for those that share one.
+        clock: the time now, with a zone.
+        random: a new random name at each call.
+        patience: seconds to wait for a live, undecided holder of a key.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        participants: Mapping[str, Participant],
+        *,
+        clock: Callable[[], datetime],
+        random: Callable[[], str],
+        patience: float = 2.0,
+    ) -> None:
+        self.journal = journal
+        self.participants = participants
+        self.stores = {store.name: store for store in participants.values()}
+        self.clock = clock
+        self.random = random
+        self._patience = patience
+        self.applier = Applier(journal, participants)
+
+    def now(self) -> str:
+        """The time now, in the protocol's form."""
+        return format_time(self.clock())
+
+    def read(self, read: Read) -> tuple[Stored, ...]:
+        """What a read finds, once every committed transaction that shows in it is applied.
+
+        Raises StoreUnavailable or Corrupt.
+        """
+        self._settle_committed(read)
+        return self.participants[read.collection].read(read)
+
+    def page(
+        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+    ) -> tuple[Stored, ...]:
+        """The first records with these field values, under the same promise as `read`."""
+        self._settle_committed(Find(collection, tuple(where)))
+        return self.participants[collection].page(collection, where, limit)
+
+    def execute(
+        self,
+        operation: Callable[[Facts], Plan],
+        *,
+        now: str,
+        idempotency: IdempotencyKey | None = None,
+    ) -> Executed:
+        """Plan an operation at a time `now` and make its writes visible, all or none.
+
+        On return they are durable, and every reader sees them. Raises what the operation refuses
+        with; StateConflict if the key was used for another request; InDoubt if a live undecided
+        transaction kept a key for longer than our patience; StoreUnavailable (nothing was
+        written); OutcomeUnknown.
+        """
+        deadline = time.monotonic() + self._patience
+        for attempt in count():
+            if attempt >= _FEWEST_ATTEMPTS and time.monotonic() >= deadline:
+                break
+            if idempotency is not None:
+                recorded = self.journal.recall(idempotency.record_id, now)
+                if recorded is not None:
+                    return _replay(recorded, idempotency)
+            plan = self._plan(operation, hopeful=attempt == 0)
+            if not plan.writes and idempotency is None:
+                return Executed(None, plan, plan.result)
+            entry = make_entry(
+                plan,
+                txid=make_txid(self.clock(), self.journal.coordinator, self.random()),
+                coordinator=self.journal.coordinator,
+                created_at=now,
+                idempotency=idempotency,
+            )
+            hold, is_committed = self._run(entry, plan.expectations)
+            if is_committed:
+                return Executed(entry.txid, plan, plan.result)
+            if hold.recorded is not None and idempotency is not None:
+                return _replay(hold.recorded, idempotency)
+            for holder in hold.refused_by:
+                self._settle(holder, plan, deadline, attempt)
+        raise StateConflict(
+            record=plan.operation, reason="what it relies on kept changing; try again"
+        )
+
+    def settle_dead(self, holder: Holder) -> bool:
+        """Abort the undecided transaction of a dead coordinator; whether it was ours to abort."""
+        transaction, effects = resume(holder.state, ())
+        assert isinstance(effects[0], RecordDecision)  # noqa: S101
+        decision = self.journal.abort(holder.txid)
+        transaction, _ = step(transaction, DecisionRecorded(decision))
+        return transaction.phase == "aborted"
+
+    @contextmanager
+    def snapshots(
+        self, on_damage: Callable[[Corrupt], object] | None = None
+    ) -> Iterator[Mapping[str, Snapshot]]:
+        """A view of every collection at one moment between transactions.
+
+        Raises StoreUnavailable if what is committed cannot be made visible first, and Corrupt for
+        a damaged record of the journal, unless `on_damage` takes it.
+        """
+        heuristics: list[Heuristic] = []
+        with ExitStack() as stack:
+            with self.journal.hold(self._barrier(), one_append=True):
+                for holder in self.journal.unapplied():
+                    try:
+                        entry = self.journal.load(holder.txid)
+                    except Corrupt as error:
+                        if on_damage is None:
+                            raise
+                        on_damage(error)
+                        continue
+                    if entry is not None:
+                        heuristics += self.applier.apply_now(entry)
+                views = {
+                    name: stack.enter_context(store.snapshot())
+                    for name, store in self.stores.items()
+                }
+            self.applier.note(heuristics)
+            yield {collection: views[store.name] for collection, store in self.participants.items()}
+
+    def _plan(self, operation: Callable[[Facts], Plan], *, hopeful: bool) -> Plan:
+        known: dict[Read, tuple[Stored, ...]] = {}
+        while True:
+            try:
+                return operation(Facts(known, hopeful=hopeful))
+            except MissingFacts as missing:
+                for read in missing.reads:
+                    known[read] = self.read(read)
+
+    def _run(self, entry: Entry, expectations: Sequence[Expectation]) -> tuple[Hold, bool]:
+        """Take a new transaction as far as it goes; whether it was committed."""
+        expected: dict[str, list[Expectation]] = {}
+        for expectation in expectations:
+            name = self.participants[expectation.read.collection].name
+            expected.setdefault(name, []).append(expectation)
+        voters, writers = tuple(expected), tuple(self.applier.by_store(entry.writes))
+        one_append = all(self.stores[name].local for name in {*voters, *writers})
+        transaction, _ = begin(voters, writers)
+        with self.journal.hold(entry, one_append=one_append) as hold:
+            if hold.recorded is not None:
+                return hold, False
+            event = KeysRefused() if hold.refused_by else KeysHeld()
+            transaction, effects = step(transaction, event)
+            queue = deque(effects)
+            while queue:
+                effect = queue.popleft()
+                if isinstance(effect, RecordDecision):
+                    hold.decide(effect.decision)
+                    break
+                assert isinstance(effect, Prepare)  # noqa: S101
+                vote = self.stores[effect.participant].validate(expected[effect.participant])
+                transaction, effects = step(transaction, Voted(effect.participant, vote))
+                if effects:
+                    queue = deque(effects)
+        if transaction.phase == "aborted":
+            return hold, False
+        transaction, effects = step(transaction, DecisionRecorded(hold.decision))
+        if transaction.phase == "aborted":
+            return hold, False
+        self.applier.accept(entry, transaction, effects)
+        return hold, True
+
+    def _settle_committed(self, read: Read) -> None:
+        """Bring every committed transaction that shows in a read to its end.
+
+        A part of it on another store, which is down now, is nobody's to see yet.
+        """
+        for holder in self.journal.unapplied():
+            if holder.state == "committed" and holder.touches(read):
+                unreached = self.applier.roll_forward(holder.txid)
+                name = self.participants[read.collection].name
+                if name in unreached:
+                    raise _unapplied(name, holder.txid)
+
+    def _settle(self, holder: Holder, plan: Plan, deadline: float, attempt: int) -> None:
+        """Get a holder of our keys out of the way. Raises InDoubt, StoreUnavailable or Corrupt."""
+        if holder.state == "committed":
+            unreached = self.applier.roll_forward(holder.txid)
+            if unreached:
+                raise _unapplied(", ".join(sorted(unreached)), holder.txid)
+        elif not self.journal.is_alive(holder.coordinator):
+            self.settle_dead(holder)
+        elif time.monotonic() >= deadline:
+            keys = ", ".join(sorted(set(plan.keys) & (holder.keys or set())))
+            raise InDoubt(record=keys, txid=holder.txid, coordinator=holder.coordinator)
+        else:
+            time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
+
+    def _barrier(self) -> Entry:
+        nothing = make_plan("audit", Facts({}), writes=(), keys=(), result={})
+        coordinator = self.journal.coordinator
+        txid = make_txid(self.clock(), coordinator, self.random())
+        return make_entry(nothing, txid=txid, coordinator=coordinator, created_at=self.now())
+
+
+def _unapplied(store: str, txid: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        store=store, reason=f"transaction {txid} is committed but cannot be applied there now"
+    )
+
+
+def _replay(recorded: Recorded, idempotency: IdempotencyKey) -> Executed:
+    differing = sorted(
+        field
+        for field in {*recorded.fields, *idempotency.fields}
+        if recorded.fields.get(field) != idempotency.fields.get(field)
+    )
+    if differing:
+        raise StateConflict(
+            record=f"idempotency key {idempotency.key!r}",
+            reason=f"it was used for another request, which differs in {', '.join(differing)}",
+        )
+    return Executed(recorded.txid, None, recorded.result)

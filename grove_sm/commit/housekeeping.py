@@ -1,0 +1,179 @@
+"""Making applied writes durable and dropping their redo, for many transactions at once.
+
+None of this is on any caller's way: a transaction is safe from its decision on, whether or not
+its redo is ever dropped. What is put off here is bounded, so that the journal is too.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from grove_sm.commit.coordinator import Coordinator
+from grove_sm.commit.machine import (
+    DropRedo,
+    Effect,
+    Force,
+    Forced,
+    ForceRequested,
+    RedoDropped,
+    Transaction,
+    step,
+)
+from grove_sm.domain.errors import GroveError, StoreUnavailable
+from grove_sm.domain.values import format_time
+
+log = logging.getLogger("grove_sm")
+
+_BATCH: Final = 128
+_BACKLOG_LIMIT: Final = 4096
+_INTERVAL: Final = 0.005
+_IDLE_ROUNDS: Final = 40
+_LAG: Final = 16
+_RETRY: Final = 1.0
+
+
+def finish(coordinator: Coordinator) -> int:
+    """Force every store that applied transactions wrote to, then drop their redo.
+
+    Transactions on a store that cannot be forced now are kept for the next time. Returns how
+    many were finished. Raises StoreUnavailable if the journal cannot be written.
+    """
+    coordinator.applier.catch_up()
+    transactions = coordinator.applier.take_applied()
+    effects: list[tuple[str, Effect]] = []
+    try:
+        for txid in transactions:
+            effects += _step(transactions, txid, ForceRequested())
+        forced: dict[str, bool] = {}
+        durable: list[str] = []
+        while effects:
+            txid, effect = effects.pop()
+            if isinstance(effect, DropRedo):
+                durable.append(txid)
+            elif isinstance(effect, Force) and _is_forced(coordinator, effect.participant, forced):
+                effects += _step(transactions, txid, Forced(effect.participant))
+        coordinator.journal.finish(durable)
+        for txid in durable:
+            _step(transactions, txid, RedoDropped())
+    finally:
+        coordinator.applier.give_back(
+            {txid: t for txid, t in transactions.items() if t.phase != "finished"}
+        )
+    return len(durable)
+
+
+def forget(coordinator: Coordinator, keep: timedelta) -> None:
+    """Have the journal forget outcomes and idempotency keys older than they are to be kept."""
+    coordinator.journal.forget(format_time(coordinator.clock() - keep))
+
+
+def _step(
+    transactions: dict[str, Transaction], txid: str, event: ForceRequested | Forced | RedoDropped
+) -> list[tuple[str, Effect]]:
+    transactions[txid], effects = step(transactions[txid], event)
+    return [(txid, effect) for effect in effects]
+
+
+def _is_forced(coordinator: Coordinator, store: str, forced: dict[str, bool]) -> bool:
+    if store not in forced:
+        try:
+            coordinator.stores[store].force()
+            forced[store] = True
+        except GroveError as error:
+            log.warning("%s cannot be forced now: %s", store, error)
+            forced[store] = False
+    return forced[store]
+
+
+class Housekeeping:
+    """A thread that finishes transactions, ends what dead or hindered ones left, and trims.
+
+    It sleeps while there is nothing to do, and nobody waits for it unless it has fallen far
+    behind.
+
+    Args:
+        coordinator: whose transactions it finishes.
+        settle: brings what others left to its end (a recovery); answers whether it has to be
+            tried again.
+        keep: how long the outcomes of finished transactions are kept.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, settle: Callable[[], bool], keep: timedelta
+    ) -> None:
+        self._coordinator = coordinator
+        self._settle = settle
+        self._keep = keep
+        self._wake = threading.Event()
+        self._is_asleep = True
+        self._stopping = False
+        self._thread = threading.Thread(
+            target=self._work, name="grove-sm-housekeeping", daemon=True
+        )
+        coordinator.applier.on_committed = self._on_committed
+        self._set_lag()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, without finishing anything."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def run_once(self) -> None:
+        """Finish what is applied, and reclaim the logs."""
+        finish(self._coordinator)
+        for store in self._coordinator.stores.values():
+            store.trim()
+        self._coordinator.journal.trim()
+
+    def _set_lag(self) -> None:
+        """Transactions may gather while no other coordinator would have to apply them for us."""
+        has_company = self._coordinator.journal.has_company()
+        self._coordinator.applier.lag = 1 if has_company else _LAG
+
+    def _on_committed(self, backlog: int) -> None:
+        if self._is_asleep:
+            self._is_asleep = False
+            self._wake.set()
+        if backlog > _BACKLOG_LIMIT:
+            self.run_once()
+
+    def _work(self) -> None:
+        hindered = False
+        while not self._stopping:
+            self._is_asleep = self._coordinator.applier.backlog == 0
+            self._wake.wait(_RETRY if hindered or not self._is_asleep else None)
+            self._wake.clear()
+            hindered = self._follow()
+
+    def _follow(self) -> bool:
+        """Keep up with a busy coordinator until it has been idle for a while.
+
+        Returns whether something committed could still not be applied everywhere.
+        """
+        idle = before = 0
+        while idle < _IDLE_ROUNDS and not self._stopping:
+            self._wake.wait(_INTERVAL)
+            backlog = self._coordinator.applier.backlog
+            idle = idle + 1 if backlog == before else 0
+            try:
+                if backlog >= _BATCH:
+                    self.run_once()
+                    self._set_lag()
+                elif idle == 1:
+                    self._coordinator.applier.catch_up()
+                    self._coordinator.journal.flush()
+                    self._set_lag()
+                elif idle == _IDLE_ROUNDS:
+                    self.run_once()
+                    forget(self._coordinator, self._keep)
+                    return self._settle()
+            except StoreUnavailable as error:
+                log.warning("housekeeping is put off: %s", error)
+            except GroveError:
+                log.exception("housekeeping failed")
+            before = self._coordinator.applier.backlog
+        return True

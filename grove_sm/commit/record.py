@@ -1,0 +1,140 @@
+"""What the journal keeps of a transaction, and its text at rest.
+
+A record is one line of JSON behind a checksum, so that damage anywhere in it is noticed, whatever
+it is stored in.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from blake3 import blake3
+from pydantic_core import from_json, to_json
+
+from grove_sm.domain.errors import Corrupt
+from grove_sm.operations.plan import IdempotencyKey, Plan, Write
+
+_CHECKSUM_DIGITS = 16
+
+
+class Entry(NamedTuple):
+    """A transaction's intent as the journal keeps it until it is finished.
+
+    `members` names all it writes, as `[collection, id, revision]` triples in JSON: each store
+    keeps that text beside the records, so that a part that lacks the others can be told.
+    """
+
+    txid: str
+    coordinator: int
+    operation: str
+    created_at: str
+    keys: tuple[str, ...]
+    writes: tuple[Write, ...]
+    members: str
+    result: Mapping[str, Any]
+    idempotency: IdempotencyKey | None
+
+
+class Recorded(NamedTuple):
+    """A finished request under an idempotency key."""
+
+    txid: str
+    fields: Mapping[str, str]
+    result: Mapping[str, Any]
+
+
+class Heuristic(NamedTuple):
+    """A committed write that met a change which no transaction of this library made (X/Open XA).
+
+    `expected` and `found` say in words what the write was to replace and what stood there.
+    """
+
+    txid: str
+    store: str
+    collection: str
+    record_id: str
+    expected: str
+    found: str
+
+
+def make_entry(
+    plan: Plan,
+    *,
+    txid: str,
+    coordinator: int,
+    created_at: str,
+    idempotency: IdempotencyKey | None = None,
+) -> Entry:
+    """The journal's entry for a plan."""
+    keys = plan.keys if idempotency is None else (*plan.keys, idempotency.record_id)
+    members = to_json([(w.collection, w.record_id, w.base + 1) for w in plan.writes]).decode()
+    return Entry(
+        txid,
+        coordinator,
+        plan.operation,
+        created_at,
+        tuple(sorted(keys)),
+        plan.writes,
+        members,
+        plan.result,
+        idempotency,
+    )
+
+
+def checksum(text: str) -> str:
+    """A digest of a text, as the journal and the stores keep it beside the text."""
+    return blake3(text.encode()).hexdigest()[:_CHECKSUM_DIGITS]
+
+
+def seal(value: object) -> str:
+    """A JSON value as one line behind its checksum."""
+    text = to_json(value)
+    return f"{blake3(text).hexdigest()[:_CHECKSUM_DIGITS]} {text.decode()}"
+
+
+def unseal(sealed: object, *, what: str, where: str) -> Any:
+    """The value that `seal` sealed. Raises Corrupt, naming what and where, if it was damaged."""
+    if not isinstance(sealed, str):
+        raise Corrupt(what=what, where=where, reason="it is not text")
+    digest, _, text = sealed.partition(" ")
+    # A damaged byte may come back as half a surrogate pair, which has no UTF-8 form.
+    if digest != blake3(text.encode("utf-8", "surrogatepass")).hexdigest()[:_CHECKSUM_DIGITS]:
+        raise Corrupt(what=what, where=where, reason="its checksum does not match")
+    return from_json(text)
+
+
+def encode_head(entry: Entry) -> str:
+    """What the journal keeps of an entry for good: everything but its redo."""
+    return seal(
+        (
+            entry.txid,
+            entry.coordinator,
+            entry.operation,
+            entry.created_at,
+            entry.keys,
+            entry.members,
+        )
+    )
+
+
+def encode_redo(entry: Entry) -> str:
+    """What the journal keeps of an entry until it is finished."""
+    return seal((entry.txid, entry.writes, entry.result, entry.idempotency))
+
+
+def decode_head(head: object, *, what: str, where: str) -> Entry:
+    """An entry without its redo. Raises Corrupt, naming what and where, if it was damaged."""
+    txid, coordinator, operation, created_at, keys, members = unseal(head, what=what, where=where)
+    return Entry(txid, coordinator, operation, created_at, tuple(keys), (), members, {}, None)
+
+
+def decode_entry(head: object, redo: object, *, what: str, where: str) -> Entry:
+    """A whole entry. Raises Corrupt, naming what and where, if head or redo was damaged."""
+    entry = decode_head(head, what=what, where=where)
+    txid, writes, result, idempotency = unseal(redo, what=what, where=where)
+    if txid != entry.txid:
+        raise Corrupt(what=what, where=where, reason=f"its redo belongs to {txid}")
+    return entry._replace(
+        writes=tuple(Write(*write) for write in writes),
+        result=result,
+        idempotency=None if idempotency is None else IdempotencyKey(*idempotency),
+    )

@@ -1,0 +1,1 @@
+"""Where transactions are decided: the kinds of journal."""

@@ -1,0 +1,437 @@
+"""A journal in a SQLite file, for any number of threads and processes of one machine."""
+
+import os
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final
+
+from grove_sm.commit.contract import Holder
+from grove_sm.commit.machine import Decision
+from grove_sm.commit.record import (
+    Entry,
+    Heuristic,
+    Recorded,
+    decode_entry,
+    decode_head,
+    encode_head,
+    encode_redo,
+    seal,
+    unseal,
+)
+from grove_sm.commit.txid import coordinator_of, first_txid_at
+from grove_sm.domain.errors import Corrupt, GroveError, NotFound, OutcomeUnknown
+from grove_sm.domain.values import parse_time
+from grove_sm.journal.append import Appender
+from grove_sm.journal.hold import DecidedHold, holder_of
+from grove_sm.journal.liveness import Liveness
+from grove_sm.journal.schema import FORMAT, MIGRATIONS, UNFINISHED
+from grove_sm.sqlite_file import SQLiteFile, translate
+
+_TRIM_STEP: Final = 1000
+
+_UNAPPLIED_IDS: Final = (
+    f"SELECT txid FROM transactions WHERE {UNFINISHED} AND state IN ('planned', 'committed')"
+)
+_ALL_UNFINISHED: Final = (
+    f"SELECT txid, coordinator, state, head, redo FROM transactions WHERE {UNFINISHED} ORDER BY seq"
+)
+_STATES: Final = "state IN ('planned', 'committed', 'applied')"
+_ONE_UNFINISHED: Final = (
+    "SELECT txid, coordinator, state, head, redo FROM transactions "
+    f"WHERE {UNFINISHED} AND {_STATES} AND txid = ?"
+)
+_APPEND: Final = (
+    "INSERT INTO transactions (txid, coordinator, state, head, redo) VALUES (?, ?, ?, ?, ?)"
+)
+_COMMIT_PLANNED: Final = (
+    "UPDATE transactions SET state = 'committed', redo = ? "
+    f"WHERE {UNFINISHED} AND state = 'planned' AND txid = ?"
+)
+_ABORT_PLANNED: Final = (
+    "UPDATE transactions SET state = 'aborted', redo = NULL "
+    f"WHERE {UNFINISHED} AND state = 'planned' AND txid = ?"
+)
+_MARK_APPLIED: Final = (
+    "UPDATE transactions SET state = 'applied' "
+    f"WHERE {UNFINISHED} AND state = 'committed' AND txid = ?"
+)
+_FINISH: Final = (
+    "UPDATE transactions SET state = 'finished', redo = NULL "
+    f"WHERE {UNFINISHED} AND state = 'applied' AND txid = ?"
+)
+_RECORD_KEY: Final = (
+    "INSERT OR REPLACE INTO idempotency_keys (record_id, expires_at, recorded) VALUES (?, ?, ?)"
+)
+
+
+class SQLiteJournal:
+    """The `Journal` contract on a SQLite file (see `grove_sm.commit.contract`).
+
+    Args:
+        path: the file, made if there is none; its folder must exist. `<path>-coordinators`
+            beside it holds the locks by which coordinators are known to live.
+        opened_at: the time now, for operators.
+        busy_timeout: seconds to wait for another process before giving up.
+
+    Raises StoreUnavailable, Corrupt, or ValidationError for a newer format.
+    """
+
+    def __init__(self, path: Path, *, opened_at: str, busy_timeout: float = 5.0) -> None:
+        self._name = f"sqlite:///{path}"
+        self._file = SQLiteFile(
+            path,
+            name=self._name,
+            component="journal",
+            version=FORMAT,
+            migrations=MIGRATIONS,
+            busy_timeout=busy_timeout,
+        )
+        try:
+            self._liveness = Liveness(path)
+            self._unwritten: set[str] = set()
+            self._own: dict[str, Holder] = {}
+            self._own_keys: set[str] = set()
+            self._appender = Appender(self._file, on_begin=self._mark_released, settle=self._settle)
+            self._coordinator = self._register(opened_at)
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def coordinator(self) -> int:
+        return self._coordinator
+
+    def is_alive(self, coordinator: int) -> bool:
+        return self._liveness.is_alive(coordinator)
+
+    def has_company(self) -> bool:
+        with self._file.errors:
+            rows = self._file.connection.execute(
+                "SELECT id FROM coordinators WHERE id <> ?", (self._coordinator,)
+            ).fetchall()
+        return any(self.is_alive(coordinator) for (coordinator,) in rows)
+
+    def hold(self, entry: Entry, *, one_append: bool) -> AbstractContextManager[DecidedHold]:
+        return self._hold_while_deciding(entry) if one_append else self._hold_beforehand(entry)
+
+    @contextmanager
+    def _hold_while_deciding(self, entry: Entry) -> Iterator[DecidedHold]:
+        with self._appender.section() as section:
+            hold = DecidedHold(*self._met(section.connection, entry))
+            yield hold
+            if hold.asked is Decision.COMMIT:
+                connection = section.writing()
+                head, redo = encode_head(entry), encode_redo(entry)
+                connection.execute(
+                    _APPEND, (entry.txid, entry.coordinator, "committed", head, redo)
+                )
+                self._record_key(connection, entry)
+                section.join(entry.txid)
+        if hold.asked is Decision.COMMIT:
+            self._own[entry.txid] = holder_of(entry, "committed")
+            self._own_keys.update(entry.keys)
+        hold.settle(hold.asked or Decision.ABORT)
+
+    @contextmanager
+    def _hold_beforehand(self, entry: Entry) -> Iterator[DecidedHold]:
+        with self._appender.aside() as connection:
+            hold = DecidedHold(*self._met(connection, entry))
+            if hold.is_free:
+                connection.execute(
+                    _APPEND, (entry.txid, entry.coordinator, "planned", encode_head(entry), None)
+                )
+        try:
+            yield hold
+        except Exception:
+            if hold.is_free:
+                self.abort(entry.txid)
+            raise
+        if not hold.is_free:
+            hold.settle(Decision.ABORT)
+            return
+        if hold.asked is Decision.COMMIT:
+            hold.settle(self._commit_planned(entry))
+        else:
+            hold.settle(self.abort(entry.txid))
+
+    def _commit_planned(self, entry: Entry) -> Decision:
+        with self._appender.section() as section:
+            connection = section.writing()
+            changed = connection.execute(_COMMIT_PLANNED, (encode_redo(entry), entry.txid)).rowcount
+            if changed:
+                self._record_key(connection, entry)
+            section.join(entry.txid)
+        return Decision.COMMIT if changed else Decision.ABORT
+
+    def unapplied(self) -> tuple[Holder, ...]:
+        with self._file.errors:
+            others = self._others(self._file.connection)
+        # Ids begin with their time.
+        return tuple(sorted((*others, *tuple(self._own.values())), key=lambda h: h.txid))
+
+    def unfinished(self) -> tuple[Holder, ...]:
+        with self._file.errors:
+            rows = self._file.connection.execute(_ALL_UNFINISHED).fetchall()
+        holders = (self._holder(row) for row in rows)
+        return tuple(
+            holder._replace(state="applied") if holder.txid in self._unwritten else holder
+            for holder in holders
+        )
+
+    def load(self, txid: str) -> Entry | None:
+        with self._file.errors:
+            row = self._file.connection.execute(_ONE_UNFINISHED, (txid,)).fetchone()
+        if row is None:
+            # Another coordinator may have finished what this one committed.
+            self.release(txid)
+            return None
+        if row[2] == "planned":
+            return None
+        return decode_entry(row[3], row[4], what=f"transaction {txid}", where=self._place(txid))
+
+    def abort(self, txid: str) -> Decision:
+        with self._appender.aside() as connection:
+            connection.execute(_ABORT_PLANNED, (txid,))
+            state = self._state(connection, txid)
+        return Decision.ABORT if state in (None, "aborted") else Decision.COMMIT
+
+    def release(self, txid: str) -> None:
+        self._unwritten.add(txid)
+        holder = self._own.pop(txid, None)
+        if holder is not None and holder.keys is not None:
+            self._own_keys.difference_update(holder.keys)
+
+    def flush(self) -> None:
+        self.finish(())
+
+    def finish(self, txids: Sequence[str]) -> None:
+        if not txids and not self._unwritten:
+            return
+        with self._appender.aside() as connection:
+            on_committed = self._mark_released(connection)
+            connection.executemany(_FINISH, [(txid,) for txid in txids])
+        on_committed()
+
+    def note(self, heuristics: Sequence[Heuristic]) -> None:
+        with self._appender.aside() as connection:
+            for heuristic in heuristics:
+                row = (heuristic.txid, heuristic.store, seal(heuristic))
+                known = connection.execute(
+                    "SELECT 1 FROM heuristics WHERE txid = ? AND store = ? AND heuristic = ?", row
+                ).fetchone()
+                if known is None:
+                    connection.execute(
+                        "INSERT INTO heuristics (txid, store, heuristic) VALUES (?, ?, ?)", row
+                    )
+        self._file.force()
+
+    def heuristics(self) -> tuple[Heuristic, ...]:
+        with self._file.errors:
+            rows = self._file.connection.execute(
+                "SELECT txid, heuristic FROM heuristics ORDER BY id"
+            ).fetchall()
+        return tuple(
+            Heuristic(
+                *unseal(
+                    sealed,
+                    what=f"heuristic outcome of {txid}",
+                    where=f"{self._name}, table heuristics",
+                )
+            )
+            for txid, sealed in rows
+        )
+
+    def recall(self, record_id: str, now: str) -> Recorded | None:
+        with self._file.errors:
+            return self._recall(self._file.connection, record_id, now)
+
+    def outcome(self, txid: str) -> Decision | None:
+        coordinator = coordinator_of(txid)
+        with self._file.errors:
+            connection = self._file.connection
+            was_alive = coordinator != self._coordinator and self.is_alive(coordinator)
+            state = self._state(connection, txid)
+            horizon = connection.execute("SELECT txid FROM horizon WHERE id = 1").fetchone()
+        if state is None and horizon and txid <= horizon[0]:
+            raise NotFound(
+                record=f"transaction {txid}",
+                reason="it is older than the outcomes that the journal still keeps",
+            )
+        if state == "planned" or (state is None and was_alive):
+            return None
+        return Decision.ABORT if state in (None, "aborted") else Decision.COMMIT
+
+    def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
+        """The newest transactions: id, state, and entry without redo (None if damaged)."""
+        with self._file.errors:
+            rows = self._file.connection.execute(
+                "SELECT txid, state, head FROM transactions ORDER BY seq DESC LIMIT ?", (limit,)
+            ).fetchall()
+        return tuple((txid, state, self._head(txid, head)) for txid, state, head in rows)
+
+    def trim(self) -> None:
+        self._appender.checkpoint()
+
+    def forget(self, before: str) -> None:
+        oldest_kept = first_txid_at(parse_time(before))
+        with self._appender.aside() as connection:
+            stale = connection.execute(
+                "SELECT seq, txid FROM "
+                "(SELECT seq, txid, state FROM transactions ORDER BY seq LIMIT ?) "
+                "WHERE txid < ? AND state IN ('finished', 'aborted')",
+                (_TRIM_STEP, oldest_kept),
+            ).fetchall()
+            if stale:
+                connection.executemany(
+                    "DELETE FROM transactions WHERE seq = ?", [(seq,) for seq, _ in stale]
+                )
+                connection.execute(
+                    "INSERT INTO horizon (id, txid) VALUES (1, ?) "
+                    "ON CONFLICT (id) DO UPDATE SET txid = max(txid, excluded.txid)",
+                    (max(txid for _, txid in stale),),
+                )
+            connection.executemany(
+                "DELETE FROM coordinators WHERE id = ?",
+                [(coordinator,) for coordinator in self._gone(connection)],
+            )
+            connection.execute(
+                "DELETE FROM idempotency_keys WHERE record_id IN "
+                "(SELECT record_id FROM idempotency_keys WHERE expires_at < ? LIMIT ?)",
+                (before, _TRIM_STEP),
+            )
+
+    def close(self) -> None:
+        self._file.close()
+        self._liveness.release(self._coordinator)
+
+    def _gone(self, connection: sqlite3.Connection) -> list[int]:
+        """Dead coordinators that have left nothing unfinished."""
+        rows = connection.execute(
+            "SELECT id FROM coordinators WHERE id NOT IN "
+            f"(SELECT coordinator FROM transactions WHERE {UNFINISHED} AND {_STATES}) LIMIT ?",
+            (_TRIM_STEP,),
+        )
+        return [coordinator for (coordinator,) in rows if not self.is_alive(coordinator)]
+
+    def _register(self, opened_at: str) -> int:
+        with self._file.errors, self._file.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO coordinators (host, pid, opened_at) VALUES (?, ?, ?)",
+                (socket.gethostname(), os.getpid(), opened_at),
+            )
+            coordinator = cursor.lastrowid
+            assert coordinator is not None  # noqa: S101 - an INSERT always has one
+            # Before the row can be seen, so that nobody ever finds a live coordinator dead.
+            self._liveness.acquire(coordinator)
+        return coordinator
+
+    def _met(
+        self, connection: sqlite3.Connection, entry: Entry
+    ) -> tuple[tuple[Holder, ...], Recorded | None]:
+        keys = set(entry.keys)
+        refused_by = [
+            holder
+            for holder in self._others(connection)
+            if holder.keys is None or not keys.isdisjoint(holder.keys)
+        ]
+        if not keys.isdisjoint(self._own_keys):
+            refused_by += [h for h in self._own.values() if not keys.isdisjoint(h.keys or keys)]
+        recorded = None
+        if entry.idempotency:
+            recorded = self._recall(connection, entry.idempotency.record_id, entry.created_at)
+        return tuple(refused_by), recorded
+
+    def _others(self, connection: sqlite3.Connection) -> list[Holder]:
+        """Who holds keys, but for what this object has committed itself."""
+        found = connection.execute(_UNAPPLIED_IDS).fetchall()
+        own, released = self._own, self._unwritten
+        others = []
+        for (txid,) in found:
+            if txid not in released and txid not in own:
+                row = connection.execute(_ONE_UNFINISHED, (txid,)).fetchone()
+                if row is not None:
+                    others.append(self._holder(row))
+        return others
+
+    def _holder(self, row: tuple[str, int, str, str, str | None]) -> Holder:
+        txid, coordinator, state, head, redo = row
+        entry = self._head(txid, head)
+        if entry is not None:
+            return holder_of(entry, state)
+        try:
+            _, writes, _, _ = unseal(redo, what=f"transaction {txid}", where=self._place(txid))
+        except Corrupt:
+            return Holder(txid, coordinator, state, None, None)
+        written = frozenset((collection, record_id) for collection, record_id, _, _ in writes)
+        return Holder(txid, coordinator, state, None, written)
+
+    def _head(self, txid: str, head: object) -> Entry | None:
+        try:
+            return decode_head(head, what=f"transaction {txid}", where=self._place(txid))
+        except Corrupt:
+            return None
+
+    def _recall(self, connection: sqlite3.Connection, record_id: str, now: str) -> Recorded | None:
+        row = connection.execute(
+            "SELECT recorded FROM idempotency_keys WHERE record_id = ? AND expires_at > ?",
+            (record_id, now),
+        ).fetchone()
+        if row is None:
+            return None
+        where = f"{self._name}, table idempotency_keys"
+        return Recorded(*unseal(row[0], what=record_id, where=where))
+
+    @staticmethod
+    def _record_key(connection: sqlite3.Connection, entry: Entry) -> None:
+        if entry.idempotency:
+            recorded = Recorded(entry.txid, entry.idempotency.fields, entry.result)
+            connection.execute(
+                _RECORD_KEY,
+                (entry.idempotency.record_id, entry.idempotency.expires_at, seal(recorded)),
+            )
+
+    def _mark_released(self, connection: sqlite3.Connection) -> Callable[[], None]:
+        released = tuple(self._unwritten)
+        connection.executemany(_MARK_APPLIED, [(txid,) for txid in released])
+        return lambda: self._unwritten.difference_update(released)
+
+    @staticmethod
+    def _state(connection: sqlite3.Connection, txid: str) -> str | None:
+        row = connection.execute(_ONE_UNFINISHED, (txid,)).fetchone()
+        if row is not None:
+            return str(row[2])
+        row = connection.execute(
+            "SELECT state FROM transactions WHERE txid = ?", (txid,)
+        ).fetchone()
+        return str(row[0]) if row else None
+
+    def _settle(self, txid: str, error: sqlite3.Error) -> GroveError:
+        """What became of a transaction whose commit failed.
+
+        A failed commit may have left its record in the log, where a later recovery of the file
+        would find it. Committing an abort in its place overwrites that, and settles the matter.
+        """
+        failure = translate(self._name, error)
+        try:
+            with self._file.errors, self._file.transaction() as connection:
+                state = self._state(connection, txid)
+                if state is None:
+                    head = seal((txid, self._coordinator, "abort", "", (), "[]"))
+                    connection.execute(_APPEND, (txid, self._coordinator, "aborted", head, None))
+                elif state == "planned":
+                    connection.execute(_ABORT_PLANNED, (txid,))
+            self._file.force()
+        except GroveError:
+            return OutcomeUnknown(txid=txid, reason=str(failure))
+        is_aborted = state in (None, "planned", "aborted")
+        return failure if is_aborted else OutcomeUnknown(txid=txid, reason=str(failure))
+
+    def _place(self, txid: str) -> str:
+        return f"{self._name}, table transactions, txid {txid}"

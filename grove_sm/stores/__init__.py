@@ -1,0 +1,1 @@
+"""Where records live: the kinds of participant."""

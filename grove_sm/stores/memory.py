@@ -1,0 +1,140 @@
+"""A store in this process's memory: for tests, and for work that need not outlive the process.
+
+`memory://NAME` is shared by everything in the process that opens the same name, and is kept until
+the process ends; `memory://` is private to whoever opened it.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from grove_sm.commit.record import Heuristic
+from grove_sm.commit.redo import Verdict, heuristic, judge
+from grove_sm.domain.errors import StoreUnavailable
+from grove_sm.operations.layout import COLLECTIONS, INDEXED
+from grove_sm.operations.plan import Expectation, Get, Read, Stored, Write
+
+Tables = dict[str, dict[str, Stored]]
+
+
+class MemoryStore:
+    """The `Participant` contract on dictionaries (see `grove_sm.commit.contract`).
+
+    Args:
+        name: the store's URL.
+        tables: what it holds, and where it keeps it; shared by those who pass the same object.
+        lock: guards `tables`.
+    """
+
+    local: Final = True
+
+    def __init__(self, name: str, tables: Tables, lock: threading.RLock) -> None:
+        self._name = name
+        self._tables = tables
+        self._lock = lock
+        self._closed = False
+        for collection in COLLECTIONS:
+            tables.setdefault(collection, {})
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self, read: Read) -> tuple[Stored, ...]:
+        if isinstance(read, Get):
+            with self._opened() as tables:
+                stored = tables[read.collection].get(read.record_id)
+            return (stored,) if stored else ()
+        return self.page(read.collection, read.where, None)
+
+    def page(
+        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+    ) -> tuple[Stored, ...]:
+        with self._opened() as tables:
+            records = tuple(tables[collection].values())
+        found = [record for record in records if _matches(collection, record, where)]
+        found.sort(key=lambda record: (_field(collection, record, "createdAt"), record.record_id))
+        return tuple(found[:limit])
+
+    def validate(self, expectations: Sequence[Expectation]) -> bool:
+        return all(
+            tuple((record.record_id, record.revision) for record in self.read(read)) == found
+            for read, found in expectations
+        )
+
+    def apply(self, txid: str, members: str, writes: Sequence[Write]) -> tuple[Heuristic, ...]:
+        outcomes: list[Heuristic] = []
+        with self._opened() as tables:
+            for write in writes:
+                table = tables[write.collection]
+                found = table.get(write.record_id)
+                match judge(write, txid, found):
+                    case Verdict.APPLY:
+                        table[write.record_id] = Stored(
+                            write.record_id, write.revision, txid, members, write.document
+                        )
+                    case Verdict.FOREIGN:
+                        outcomes.append(heuristic(write, txid, found, self._name))
+                    case Verdict.ALREADY:
+                        pass
+        return tuple(outcomes)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._opened() as tables:
+            before = {name: dict(table) for name, table in tables.items()}
+            try:
+                yield
+            except BaseException:
+                for name, table in before.items():
+                    tables[name] = table
+                raise
+
+    def force(self) -> None:
+        with self._opened():
+            pass
+
+    def trim(self) -> None:
+        pass
+
+    @contextmanager
+    def snapshot(self) -> Iterator["MemorySnapshot"]:
+        with self._opened() as tables:
+            view = MemorySnapshot({name: dict(table) for name, table in tables.items()})
+        yield view
+
+    def close(self) -> None:
+        self._closed = True
+
+    @contextmanager
+    def _opened(self) -> Iterator[Tables]:
+        if self._closed:
+            raise StoreUnavailable(store=self._name, reason="it has been closed")
+        with self._lock:
+            yield self._tables
+
+
+class MemorySnapshot:
+    """The `Snapshot` contract: a copy."""
+
+    def __init__(self, tables: Mapping[str, Mapping[str, Stored]]) -> None:
+        self._tables = tables
+
+    def scan(self, collection: str) -> Sequence[Stored | Exception]:
+        records = self._tables[collection].values()
+        return sorted(
+            records, key=lambda record: (_field(collection, record, "createdAt"), record.record_id)
+        )
+
+
+def _matches(collection: str, record: Stored, where: Sequence[tuple[str, str]]) -> bool:
+    return all(_field(collection, record, field) == value for field, value in where)
+
+
+def _field(collection: str, record: Stored, field: str) -> str:
+    value = json.loads(record.document)
+    for name in INDEXED[collection][field].split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""

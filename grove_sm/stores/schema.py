@@ -1,0 +1,47 @@
+"""The stores' tables in SQLite: one per collection, all of the same form.
+
+A row is a record: its document, how often it was changed, and by which transaction, behind a
+checksum. The fields that a store is asked by are columns generated from the document, and hold the
+JSON text that stands there: as SQL text, a string would end at its first NUL.
+"""
+
+from typing import Final
+
+import sqlite_utils
+
+from grove_sm.operations.layout import COLLECTIONS, INDEXED
+
+FORMAT: Final = 1
+MIGRATIONS: Final = sqlite_utils.Migrations("grove_stores")
+
+_INDEXES: Final = {
+    "contributions": (("createdAt",), ("agentId", "createdAt")),
+    "handoffs": (("sourceCid",), ("toRole", "status", "createdAt")),
+    "claims": (("targetRef", "status"), ("agentId", "createdAt")),
+    "bounties": (("status", "createdAt"),),
+    "credits": (),
+}
+
+
+def column(field: str) -> str:
+    """The generated column of an indexed field."""
+    return f"field_{field}"
+
+
+@MIGRATIONS()
+def create(database: sqlite_utils.Database) -> None:
+    """Format 1."""
+    for collection in COLLECTIONS:
+        generated = "".join(
+            f", {column(field)} TEXT AS (document -> '$.{path}') VIRTUAL"
+            for field, path in INDEXED[collection].items()
+        )
+        database.execute(
+            f"CREATE TABLE {collection} (record_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, "
+            "txid TEXT NOT NULL, members TEXT NOT NULL, document TEXT NOT NULL, "
+            f"checksum TEXT NOT NULL{generated}) WITHOUT ROWID"
+        )
+        for fields in _INDEXES[collection]:
+            name = "_".join((collection, *fields))
+            columns = ", ".join(column(field) for field in fields)
+            database.execute(f"CREATE INDEX {name} ON {collection} ({columns})")

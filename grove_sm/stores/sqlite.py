@@ -1,0 +1,220 @@
+"""A store in a SQLite file, for any of the five collections, or several of them."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pydantic_core import to_json
+
+from grove_sm.commit.record import Heuristic, checksum
+from grove_sm.commit.redo import Verdict, heuristic, judge
+from grove_sm.domain.errors import Corrupt
+from grove_sm.operations.layout import COLLECTIONS
+from grove_sm.operations.plan import Expectation, Get, Read, Stored, Write
+from grove_sm.sqlite_file import SQLiteFile
+from grove_sm.stores.schema import FORMAT, MIGRATIONS, column
+
+_FIELDS: Final = "record_id, revision, txid, members, document, checksum"
+_ORDER: Final = f"ORDER BY {column('createdAt')}, record_id"
+_GET: Final = {c: f"SELECT {_FIELDS} FROM {c} WHERE record_id = ?" for c in COLLECTIONS}
+_REVISION: Final = {c: f"SELECT revision FROM {c} WHERE record_id = ?" for c in COLLECTIONS}
+_SCAN: Final = {c: f"SELECT {_FIELDS} FROM {c}" for c in COLLECTIONS}
+_INSERT: Final = {
+    c: f"INSERT INTO {c} ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    for c in COLLECTIONS
+}
+_UPDATE: Final = {
+    c: f"UPDATE {c} SET revision = ?, txid = ?, members = ?, document = ?, checksum = ? "
+    "WHERE record_id = ? AND revision = ?"
+    for c in COLLECTIONS
+}
+
+
+class SQLiteStore:
+    """The `Participant` contract on a SQLite file (see `grove_sm.commit.contract`).
+
+    Collections that share a file share one of these, and then commit together.
+
+    Args:
+        path: the file, made if there is none; its folder must exist.
+        busy_timeout: seconds to wait for another process before giving up.
+
+    Raises StoreUnavailable, Corrupt, or ValidationError for a newer format.
+    """
+
+    local: Final = True
+
+    def __init__(self, path: Path, *, busy_timeout: float = 5.0) -> None:
+        self._name = f"sqlite:///{path}"
+        self._file = SQLiteFile(
+            path,
+            name=self._name,
+            component="stores",
+            version=FORMAT,
+            migrations=MIGRATIONS,
+            busy_timeout=busy_timeout,
+        )
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self, read: Read) -> tuple[Stored, ...]:
+        with self._file.errors:
+            if isinstance(read, Get):
+                row = self._file.connection.execute(
+                    _GET[read.collection], (read.record_id,)
+                ).fetchone()
+                return () if row is None else (self._stored(read.collection, row),)
+        return self.page(read.collection, read.where, None)
+
+    def page(
+        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+    ) -> tuple[Stored, ...]:
+        condition, values = _condition(where)
+        with self._file.errors:
+            try:
+                rows = self._file.connection.execute(
+                    f"SELECT {_FIELDS} FROM {collection} {condition} {_ORDER} LIMIT ?",
+                    (*values, -1 if limit is None else limit),
+                ).fetchall()
+            except sqlite3.OperationalError as error:
+                raise self._naming_damage(error, collection) from error
+        return tuple(self._stored(collection, row) for row in rows)
+
+    def validate(self, expectations: Sequence[Expectation]) -> bool:
+        with self._file.errors:
+            connection = self._file.connection
+            try:
+                return all(_revisions(connection, read) == found for read, found in expectations)
+            except sqlite3.OperationalError as error:
+                raise self._naming_damage(
+                    error, *(expectation.read.collection for expectation in expectations)
+                ) from error
+
+    def apply(self, txid: str, members: str, writes: Sequence[Write]) -> tuple[Heuristic, ...]:
+        with self._file.errors:
+            if self._file.connection.in_transaction:
+                return self._put_all(self._file.connection, txid, members, writes)
+            if len(writes) == 1:
+                # One statement is its own transaction.
+                with self._file.turn:
+                    return self._put_all(self._file.connection, txid, members, writes)
+            with self._file.transaction() as connection:
+                return self._put_all(connection, txid, members, writes)
+
+    def _put_all(
+        self, connection: sqlite3.Connection, txid: str, members: str, writes: Sequence[Write]
+    ) -> tuple[Heuristic, ...]:
+        outcomes: tuple[Heuristic, ...] = ()
+        for write in writes:
+            if not _put(connection, txid, members, write):
+                found = self._found(connection, write)
+                if judge(write, txid, found) is Verdict.FOREIGN:
+                    outcomes += (heuristic(write, txid, found, self._name),)
+        return outcomes
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._file.errors, self._file.transaction():
+            yield
+
+    def force(self) -> None:
+        self._file.force()
+
+    def trim(self) -> None:
+        self._file.checkpoint()
+
+    @contextmanager
+    def snapshot(self) -> Iterator["SQLiteSnapshot"]:
+        with self._file.errors:
+            connection = self._file.connect(forced=False)
+            try:
+                connection.execute("BEGIN")
+                # The view is fixed by the first read, not by BEGIN.
+                connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+                yield SQLiteSnapshot(self, connection)
+            finally:
+                self._file.disconnect(connection)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def scan(self, connection: sqlite3.Connection, collection: str) -> list[Stored | Exception]:
+        """Every record of a collection as a connection sees it; damaged ones as their Corrupt."""
+        found: list[Stored | Exception] = []
+        with self._file.errors:
+            for row in connection.execute(_SCAN[collection]):
+                try:
+                    found.append(self._stored(collection, row))
+                except Corrupt as error:
+                    found.append(error)
+        return found
+
+    def _naming_damage(self, error: sqlite3.OperationalError, *collections: str) -> Exception:
+        """SQLite does not say in which record it met a document that is no JSON any more."""
+        if "malformed JSON" in str(error):
+            for collection in collections:
+                for record in self.scan(self._file.connection, collection):
+                    if isinstance(record, Exception):
+                        return record
+        return error
+
+    def _found(self, connection: sqlite3.Connection, write: Write) -> Stored | None:
+        row = connection.execute(_GET[write.collection], (write.record_id,)).fetchone()
+        return None if row is None else Stored(*row[:-1])
+
+    def _stored(self, collection: str, row: tuple[str, int, str, str, str, str]) -> Stored:
+        stored = Stored(*row[:-1])
+        if row[-1] != _checksum(stored):
+            raise Corrupt(
+                what=f"{collection} record {stored.record_id}",
+                where=f"{self._name}, table {collection}",
+                reason="its checksum does not match",
+            )
+        return stored
+
+
+class SQLiteSnapshot:
+    """The `Snapshot` contract: a store as one read transaction sees it."""
+
+    def __init__(self, store: SQLiteStore, connection: sqlite3.Connection) -> None:
+        self._store = store
+        self._connection = connection
+
+    def scan(self, collection: str) -> Sequence[Stored | Exception]:
+        return self._store.scan(self._connection, collection)
+
+
+def _put(connection: sqlite3.Connection, txid: str, members: str, write: Write) -> bool:
+    """Write a record if exactly what the write replaces is there; whether it was."""
+    stored = Stored(write.record_id, write.revision, txid, members, write.document)
+    if write.base == 0:
+        row = (*stored, _checksum(stored))
+        return connection.execute(_INSERT[write.collection], row).rowcount == 1
+    values = (*stored[1:], _checksum(stored), write.record_id, write.base)
+    return connection.execute(_UPDATE[write.collection], values).rowcount == 1
+
+
+def _checksum(stored: Stored) -> str:
+    return checksum("\n".join(map(str, stored)))
+
+
+def _revisions(connection: sqlite3.Connection, read: Read) -> tuple[tuple[str, int], ...]:
+    if isinstance(read, Get):
+        row = connection.execute(_REVISION[read.collection], (read.record_id,)).fetchone()
+        return ((read.record_id, row[0]),) if row else ()
+    condition, values = _condition(read.where)
+    rows = connection.execute(
+        f"SELECT record_id, revision FROM {read.collection} {condition} {_ORDER}", values
+    )
+    return tuple(rows.fetchall())
+
+
+def _condition(where: Sequence[tuple[str, str]]) -> tuple[str, tuple[str, ...]]:
+    if not where:
+        return "", ()
+    condition = " AND ".join(f"{column(field)} = ?" for field, _ in where)
+    return f"WHERE {condition}", tuple(to_json(value).decode() for _, value in where)
