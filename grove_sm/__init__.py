@@ -1,0 +1,89 @@
+"""Agent contributions, handoffs, claims and bounties across unlike stores, as one atomic step."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from grove_sm.commit.recovery import RecoveryReport
+    from grove_sm.domain import (
+        Account,
+        Agent,
+        Bounty,
+        Claim,
+        Contribution,
+        Criteria,
+        Handoff,
+        Relation,
+        Score,
+        compute_cid,
+    )
+    from grove_sm.domain.errors import (
+        ClaimConflict,
+        Corrupt,
+        GroveError,
+        InDoubt,
+        InsufficientCredits,
+        NotFound,
+        OutcomeUnknown,
+        StateConflict,
+        StoreUnavailable,
+        ValidationError,
+    )
+    from grove_sm.grove import Grove
+    from grove_sm.operations.audit import AuditReport, Violation
+    from grove_sm.results import BountyClaimed, Claimed, Contributed
+    from grove_sm.settings import Leases
+
+__all__ = [
+    "Account",
+    "Agent",
+    "AuditReport",
+    "Bounty",
+    "BountyClaimed",
+    "Claim",
+    "ClaimConflict",
+    "Claimed",
+    "Contributed",
+    "Contribution",
+    "Corrupt",
+    "Criteria",
+    "Grove",
+    "GroveError",
+    "Handoff",
+    "InDoubt",
+    "InsufficientCredits",
+    "Leases",
+    "NotFound",
+    "OutcomeUnknown",
+    "RecoveryReport",
+    "Relation",
+    "Score",
+    "StateConflict",
+    "StoreUnavailable",
+    "ValidationError",
+    "Violation",
+    "compute_cid",
+]
+
+_HOMES: Final = (
+    "grove_sm.commit.recovery",
+    "grove_sm.domain",
+    "grove_sm.domain.errors",
+    "grove_sm.grove",
+    "grove_sm.operations.audit",
+    "grove_sm.results",
+    "grove_sm.settings",
+)
+
+
+def __getattr__(name: str) -> Any:
+    # What is imported here is loaded at its first use: the command line must start at once.
+    if name in __all__:
+        for home in map(import_module, _HOMES):
+            if hasattr(home, name):
+                return globals().setdefault(name, getattr(home, name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,96 @@
+"""From a URL to the journal or store that it names."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from grove_sm.commit.contract import Journal, Participant
+from grove_sm.domain.errors import StoreUnavailable, ValidationError
+from grove_sm.journal.memory import MemoryJournal, MemoryJournalData
+from grove_sm.journal.sqlite import SQLiteJournal
+from grove_sm.stores.memory import MemoryStore, Tables
+from grove_sm.stores.sqlite import SQLiteStore
+
+_SQLITE: Final = "sqlite:///"
+_MEMORY: Final = "memory://"
+
+_memory_stores: defaultdict[str, tuple[Tables, threading.RLock]] = defaultdict(
+    lambda: ({}, threading.RLock())
+)
+_memory_journals: defaultdict[str, MemoryJournalData] = defaultdict(MemoryJournalData)
+
+
+def open_journal(url: str, base: Path, *, opened_at: str, busy_timeout: float) -> Journal:
+    """The journal that a URL names.
+
+    Args:
+        url: `sqlite:///FILE` or `memory://NAME`.
+        base: the folder that a relative file is relative to.
+        opened_at: the time now.
+        busy_timeout: seconds to wait for another process that is deciding.
+
+    Raises ValidationError for another kind of URL, StoreUnavailable or Corrupt.
+    """
+    if url.startswith(_SQLITE):
+        path = _file(url, base, "journal")
+        return SQLiteJournal(path, opened_at=opened_at, busy_timeout=busy_timeout)
+    if url.startswith(_MEMORY):
+        data = MemoryJournalData() if url == _MEMORY else _memory_journals[url]
+        return MemoryJournal(url, data, patience=busy_timeout)
+    raise _unknown_kind("journal", url)
+
+
+def open_stores(
+    urls: Mapping[str, str], base: Path, *, busy_timeout: float
+) -> dict[str, Participant]:
+    """The store of each collection; one and the same object for those that share a place.
+
+    Raises as `open_journal`; whatever was opened before that is closed again.
+    """
+    opened: dict[str, Participant] = {}
+    stores: dict[str, Participant] = {}
+    try:
+        for collection, url in urls.items():
+            place, open_store = _store(collection, url, base, busy_timeout)
+            if place not in opened:
+                opened[place] = open_store()
+            stores[collection] = opened[place]
+    except BaseException:
+        for store in opened.values():
+            store.close()
+        raise
+    return stores
+
+
+def _store(
+    collection: str, url: str, base: Path, busy_timeout: float
+) -> tuple[str, Callable[[], Participant]]:
+    if url.startswith(_SQLITE):
+        path = _file(url, base, f"stores.{collection}")
+        return str(path), lambda: SQLiteStore(path, busy_timeout=busy_timeout)
+    if url == _MEMORY:
+        # Private, so each collection has one of its own.
+        return f"{url}#{collection}", lambda: MemoryStore(
+            f"{url}#{collection}", {}, threading.RLock()
+        )
+    if url.startswith(_MEMORY):
+        return url, lambda: MemoryStore(url, *_memory_stores[url])
+    raise _unknown_kind(f"stores.{collection}", url)
+
+
+def _file(url: str, base: Path, field: str) -> Path:
+    name = url.removeprefix(_SQLITE)
+    if not name or "\0" in name:
+        raise ValidationError(
+            field=field, rule="must name a file, as sqlite:///grove.db", value=url
+        )
+    path = (base / name).absolute()
+    if not path.parent.is_dir():
+        raise StoreUnavailable(store=url, reason=f"the folder {path.parent} does not exist")
+    return path.parent.resolve() / path.name
+
+
+def _unknown_kind(field: str, url: str) -> ValidationError:
+    return ValidationError(field=field, rule=f"must begin with {_SQLITE} or {_MEMORY}", value=url)

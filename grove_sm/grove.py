@@ -1,0 +1,596 @@
+"""What a user holds: a grove, its operations and its views."""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from grove_sm.commit.contract import Participant
+from grove_sm.commit.coordinator import Coordinator, Executed
+from grove_sm.commit.housekeeping import Housekeeping, finish, forget
+from grove_sm.commit.machine import Decision
+from grove_sm.commit.record import checksum
+from grove_sm.commit.recovery import RecoveryReport, recover
+from grove_sm.connect import open_journal, open_stores
+from grove_sm.domain import (
+    Account,
+    Agent,
+    Bounty,
+    Claim,
+    Contribution,
+    Criteria,
+    Grant,
+    Kind,
+    Mode,
+    Relation,
+    Reservation,
+    Score,
+    canonical_json,
+    format_time,
+    normalise_time,
+    parse_time,
+)
+from grove_sm.domain.errors import (
+    Corrupt,
+    GroveError,
+    OutcomeUnknown,
+    StateConflict,
+    ValidationError,
+)
+from grove_sm.lifecycles import CONTRIBUTE, advance
+from grove_sm.operations.audit import AuditReport, audit
+from grove_sm.operations.bounties import (
+    CreateBountyRequest,
+    bounty_target,
+    plan_claim_bounty,
+    plan_create_bounty,
+)
+from grove_sm.operations.claims import ClaimRequest, later, plan_claim
+from grove_sm.operations.contribute import ContributeRequest, plan_contribute
+from grove_sm.operations.credits import GrantRequest, plan_grant
+from grove_sm.operations.layout import BOUNTY_TARGET, COLLECTIONS, CREDITS
+from grove_sm.operations.plan import Facts, IdempotencyKey, Plan
+from grove_sm.results import BountyClaimed, Claimed, Contributed
+from grove_sm.settings import Leases, Settings, lease_of, load_settings
+from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
+
+log = logging.getLogger("grove_sm")
+
+_DEFAULT_DEADLINE: Final = timedelta(days=7)
+_KEY_LIFETIME: Final = timedelta(hours=24)
+_OUTCOMES_KEPT: Final = timedelta(days=7)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _random_name() -> str:
+    return secrets.token_hex(8)
+
+
+class Grove:
+    """A deployment: its operations, each atomic over all stores, and views of its records.
+
+    Made by `Grove.open`; use it in a `with` block or close it. Threads may share one; a process
+    that forks must open its own in the child.
+
+    Attributes:
+        contributions, handoffs, claims, bounties, credits: views; see `grove_sm.views`.
+        recovery: what recovery did when this was opened.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        settings: Settings,
+        *,
+        background: bool,
+    ) -> None:
+        self.settings = settings
+        self.coordinator = coordinator
+        self.contributions = Contributions(coordinator)
+        self.handoffs = Handoffs(coordinator)
+        self.claims = Claims(coordinator)
+        self.bounties = Bounties(coordinator)
+        self.credits = Credits(coordinator)
+        self.recovery = recover(coordinator)
+        forget(coordinator, _OUTCOMES_KEPT)
+        self._housekeeping: Housekeeping | None = None
+        self._is_closed = False
+        if background:
+            self._housekeeping = Housekeeping(
+                coordinator, lambda: bool(recover(coordinator).in_doubt), _OUTCOMES_KEPT
+            )
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        journal: str | None = None,
+        stores: Mapping[str, str] | None = None,
+        topology: Mapping[str, Sequence[str]] | None = None,
+        leases: Leases | None = None,
+        create: bool = True,
+        clock: Callable[[], datetime] = _utc_now,
+        random: Callable[[], str] = _random_name,
+        patience: float = 5.0,
+        background: bool = True,
+    ) -> Self:
+        """Open a grove; recovery of what crashed coordinators left runs first.
+
+        Either by folder, with its settings in `grove.toml`, or by naming journal and stores.
+
+        Args:
+            folder: a folder that `grove-sm init` or an earlier `open` made; one that does not
+                exist or is empty becomes a grove with the default settings.
+            journal: `sqlite:///FILE` (relative to the current folder; four slashes for an
+                absolute path) or `memory://NAME`.
+            stores: such a URL for each of contributions, handoffs, claims and bounties, and
+                credits, if the deployment has them. Stores may share a file.
+            topology: for each role, the roles that its contributions are handed off to.
+            leases: how long claims are held without a heartbeat.
+            create: whether a missing or empty folder becomes a grove.
+            clock: the time now, with a zone; what all times and leases go by.
+            random: a new random name at each call, for ids; it must never repeat.
+            patience: seconds to wait for other processes before StoreUnavailable or InDoubt.
+            background: finish transactions in a thread; otherwise only in `flush` and `close`.
+
+        Raises ValidationError for bad settings, a folder that is not a grove, or a format newer
+        than this version; StoreUnavailable; Corrupt.
+        """
+        base = Path.cwd()
+        if folder is not None:
+            if journal is not None or stores is not None or topology is not None:
+                raise ValidationError(
+                    field="folder",
+                    rule="must not be given together with journal, stores or topology",
+                )
+            base = Path(folder)
+            settings = load_settings(base, create=create)
+        elif journal is None or stores is None:
+            raise ValidationError(
+                field="journal" if journal is None else "stores",
+                rule="is required where no folder is given",
+            )
+        else:
+            settings = Settings(
+                journal=journal,
+                stores=dict(stores),
+                topology={role: list(to) for role, to in (topology or {}).items()},
+                leases=leases or Leases(),
+            )
+        participants = open_stores(settings.stores, base, busy_timeout=patience)
+        try:
+            opened = open_journal(
+                settings.journal, base, opened_at=format_time(clock()), busy_timeout=patience
+            )
+        except BaseException:
+            _close_all(participants.values())
+            raise
+        coordinator = Coordinator(
+            opened, participants, clock=clock, random=random, patience=patience
+        )
+        try:
+            return cls(coordinator, settings, background=background)
+        except BaseException:
+            opened.close()
+            _close_all(participants.values())
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what is applied and let go of every file. Safe to call twice."""
+        if self._is_closed:
+            return
+        try:
+            self.flush()
+        except GroveError as error:
+            log.warning("left for the next recovery: %s", error)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of every file and finish nothing, as a crash would; recovery does the rest."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._housekeeping:
+            self._housekeeping.stop()
+        self.coordinator.journal.close()
+        _close_all(self.coordinator.stores.values())
+
+    def flush(self) -> None:
+        """Make every applied transaction durable in its stores and drop its redo.
+
+        Never needed for safety: a transaction is durable, through the journal, once it returned.
+        """
+        self.coordinator.journal.flush()
+        finish(self.coordinator)
+
+    def contribute(
+        self,
+        *,
+        kind: Kind,
+        summary: str,
+        agent: Agent,
+        mode: Mode = "evaluation",
+        description: str | None = None,
+        artifacts: Mapping[str, str] | None = None,
+        relations: Sequence[Relation | Mapping[str, Any]] = (),
+        scores: Mapping[str, Score | Mapping[str, Any]] | None = None,
+        tags: Sequence[str] = (),
+        context: Mapping[str, Any] | None = None,
+        created_at: str | datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> Contributed:
+        """Publish a contribution, its handoffs, and the replies it makes, as one.
+
+        Args are the fields of a contribution (Grove protocol, section 2); `created_at` defaults
+        to now. The same manifest again adds nothing and returns the first one's result.
+
+        Raises ValidationError; NotFound if a relation's target does not exist; StateConflict if
+        the idempotency key was used for another request; StoreUnavailable, InDoubt, Corrupt;
+        OutcomeUnknown.
+        """
+        now = self.coordinator.now()
+        contribution = Contribution(
+            kind=kind,
+            mode=mode,
+            summary=summary,
+            description=description,
+            artifacts=artifacts if artifacts is not None else {},
+            relations=relations,  # type: ignore[arg-type] # objects are validated as documents
+            scores=scores,  # type: ignore[arg-type]
+            tags=tags,
+            context=context,
+            agent=agent,
+            created_at=now if created_at is None else normalise_time(created_at, "createdAt"),
+        )
+        # A retry that leaves the time to us is made at another time, and the same request.
+        made = ("cid", "createdAt") if created_at is None else ("cid",)
+        return self._publish(contribution, now, idempotency_key, made)
+
+    def publish(
+        self, contribution: Contribution, *, idempotency_key: str | None = None
+    ) -> Contributed:
+        """Publish a contribution that was made elsewhere; otherwise as `contribute`."""
+        return self._publish(contribution, self.coordinator.now(), idempotency_key, ("cid",))
+
+    def _publish(
+        self,
+        contribution: Contribution,
+        now: str,
+        idempotency_key: str | None,
+        made: Sequence[str],
+    ) -> Contributed:
+        state = advance(CONTRIBUTE, CONTRIBUTE.initial, "validate")
+        request = ContributeRequest(contribution, self.settings.topology, now)
+        key = None
+        if idempotency_key is not None:
+            fields = {k: v for k, v in contribution.to_document().items() if k not in made}
+            key = self._key("contribute", contribution.agent, idempotency_key, fields)
+        try:
+            executed = self.coordinator.execute(
+                lambda facts: plan_contribute(request, facts), now=now, idempotency=key
+            )
+        except OutcomeUnknown:
+            advance(CONTRIBUTE, advance(CONTRIBUTE, state, "plan"), "lose")
+            raise
+        except GroveError:
+            advance(CONTRIBUTE, state, "refuse")
+            raise
+        result = executed.result
+        if result["duplicate"] or executed.plan is None:
+            advance(CONTRIBUTE, state, "recognise")
+        else:
+            advance(CONTRIBUTE, advance(CONTRIBUTE, state, "plan"), "publish")
+        if result["cid"] != contribution.cid:
+            contribution = self.contributions.get(result["cid"])
+        return Contributed(
+            cid=result["cid"],
+            contribution=contribution,
+            routed_to=tuple(result["routedTo"]),
+            handoff_ids=tuple(result["handoffIds"]),
+            replied_ids=tuple(result["repliedIds"]),
+            duplicate=result["duplicate"],
+            txid=result.get("txid") or str(executed.txid),
+        )
+
+    def grant_credits(
+        self, agent_id: str, amount: int, *, idempotency_key: str | None = None
+    ) -> Account:
+        """Give an agent credits; returns its account afterwards.
+
+        Raises ValidationError if the amount is not a positive integer or this deployment has no
+        credits; otherwise as `contribute`.
+        """
+        self._require_credits()
+        agent = Agent(agent_id=agent_id)
+        grant = Grant(
+            grant_id=self._new_id("grant"),
+            agent_id=agent_id,
+            amount=amount,
+            created_at=self.coordinator.now(),
+        )
+        fields = {"agentId": agent_id, "amount": amount}
+        executed = self.coordinator.execute(
+            lambda facts: plan_grant(GrantRequest(grant), facts),
+            now=grant.created_at,
+            idempotency=self._key("grant_credits", agent, idempotency_key, fields),
+        )
+        return Account.from_document(executed.result["account"])
+
+    def create_bounty(
+        self,
+        *,
+        title: str,
+        amount: int,
+        criteria: Criteria | Mapping[str, Any],
+        agent: Agent,
+        description: str | None = None,
+        deadline: str | datetime | None = None,
+        zone_id: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Bounty:
+        """Open a bounty and, if the deployment has credits, reserve its amount, as one.
+
+        Args are the fields of a bounty (Grove protocol, section 5); `agent` is its creator, and
+        the deadline defaults to 7 days from now.
+
+        Raises ValidationError; InsufficientCredits; otherwise as `contribute`.
+        """
+        now = self.coordinator.now()
+        ends = (
+            later(now, _DEFAULT_DEADLINE.total_seconds())
+            if deadline is None
+            else normalise_time(deadline, "deadline")
+        )
+        if ends <= now:
+            raise ValidationError(field="deadline", rule="must lie in the future", value=ends)
+        bounty_id = self._new_id("bounty")
+        has_credits = CREDITS in self.settings.stores
+        reservation_id = self._new_id("reservation") if has_credits else None
+        bounty = Bounty(
+            bounty_id=bounty_id,
+            title=title,
+            description=title if description is None else description,
+            status="open",
+            creator=agent,
+            amount=amount,
+            criteria=criteria,  # type: ignore[arg-type] # an object is validated as a document
+            deadline=ends,
+            zone_id=zone_id,
+            reservation_id=reservation_id,
+            context=context,
+            created_at=now,
+            updated_at=now,
+        )
+        reservation = None
+        if reservation_id is not None:
+            reservation = Reservation(
+                reservation_id=reservation_id,
+                agent_id=agent.agent_id,
+                amount=amount,
+                expires_at=ends,
+                created_at=now,
+            )
+        made = ("bountyId", "status", "reservationId", "createdAt", "updatedAt")
+        fields = {k: v for k, v in bounty.to_document().items() if k not in made}
+        if deadline is None:
+            del fields["deadline"]
+        executed = self.coordinator.execute(
+            lambda facts: plan_create_bounty(CreateBountyRequest(bounty, reservation), facts),
+            now=now,
+            idempotency=self._key("create_bounty", agent, idempotency_key, fields),
+        )
+        return Bounty.from_document(executed.result["bounty"])
+
+    def claim(
+        self,
+        target_ref: str,
+        *,
+        agent: Agent,
+        intent_summary: str,
+        lease_seconds: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Claimed:
+        """Claim a target for an agent, or renew the claim that it holds.
+
+        Raises ClaimConflict if another agent holds it; ValidationError; otherwise as
+        `contribute`.
+        """
+        if isinstance(target_ref, str) and target_ref.startswith(BOUNTY_TARGET):
+            raise ValidationError(
+                field="targetRef",
+                rule="must not name a bounty, which is claimed with its record by claim_bounty",
+                value=target_ref,
+            )
+        request = self._claim_request(
+            target_ref,
+            agent=agent,
+            intent_summary=intent_summary,
+            lease_seconds=self.settings.leases.claim if lease_seconds is None else lease_seconds,
+            context=context,
+        )
+        executed = self._execute_claim(
+            "claim",
+            request,
+            lease_seconds,
+            idempotency_key,
+            lambda facts: plan_claim(request, facts),
+        )
+        result = executed.result
+        return Claimed(
+            claim=Claim.from_document(result["claim"]),
+            renewed=result["renewed"],
+            txid=str(executed.txid),
+        )
+
+    def claim_bounty(
+        self,
+        bounty_id: str,
+        *,
+        agent: Agent,
+        intent_summary: str | None = None,
+        lease_seconds: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> BountyClaimed:
+        """Claim a bounty for an agent: the claim and the bounty, as one; or renew its claim.
+
+        Raises NotFound; ClaimConflict if another agent holds it; StateConflict if its deadline
+        has passed or it is past claiming; ValidationError; otherwise as `contribute`.
+        """
+        request = self._claim_request(
+            bounty_target(bounty_id),
+            agent=agent,
+            intent_summary=(
+                f"fulfil bounty {bounty_id}"[:1024] if intent_summary is None else intent_summary
+            ),
+            lease_seconds=self.settings.leases.bounty if lease_seconds is None else lease_seconds,
+            context=context,
+        )
+        executed = self._execute_claim(
+            "claim_bounty",
+            request,
+            lease_seconds,
+            idempotency_key,
+            lambda facts: plan_claim_bounty(bounty_id, request, facts),
+        )
+        result = executed.result
+        return BountyClaimed(
+            claim=Claim.from_document(result["claim"]),
+            bounty=Bounty.from_document(result["bounty"]),
+            renewed=result["renewed"],
+            txid=str(executed.txid),
+        )
+
+    def recover(self) -> RecoveryReport:
+        """Finish what dead coordinators left, and what stores that were down had to wait for.
+
+        Opening a grove does this by itself. Live coordinators' transactions are left alone.
+        Raises StoreUnavailable if the journal cannot be read.
+        """
+        return recover(self.coordinator)
+
+    def audit(self) -> AuditReport:
+        """Check every rule that spans records, over one moment of all stores.
+
+        Raises StoreUnavailable if a store cannot be read.
+        """
+        damaged: list[Corrupt] = []
+        with self.coordinator.snapshots(damaged.append) as views:
+            records = {
+                name: views[name].scan(name) if name in views else () for name in COLLECTIONS
+            }
+        return audit(
+            records,
+            self.settings.topology,
+            heuristics=self.coordinator.journal.heuristics(),
+            damaged=damaged,
+        )
+
+    def outcome(self, txid: str) -> str:
+        """What became of a transaction: `committed`, `aborted`, or `undecided` while it runs.
+
+        For the id that OutcomeUnknown names. Raises ValidationError if it is no transaction id,
+        NotFound if the journal no longer keeps it.
+        """
+        decision = self.coordinator.journal.outcome(txid)
+        if decision is None:
+            return "undecided"
+        return "committed" if decision is Decision.COMMIT else "aborted"
+
+    def _claim_request(
+        self,
+        target_ref: str,
+        *,
+        agent: Agent,
+        intent_summary: str,
+        lease_seconds: float,
+        context: Mapping[str, Any] | None,
+    ) -> ClaimRequest:
+        lease = lease_of(lease_seconds)
+        now = self.coordinator.now()
+        request = ClaimRequest(
+            target_ref, agent, intent_summary, lease, self._new_id("claim"), now, context
+        )
+        Claim(
+            claim_id=request.claim_id,
+            target_ref=target_ref,
+            agent=agent,
+            status="active",
+            intent_summary=intent_summary,
+            created_at=now,
+            heartbeat_at=now,
+            lease_expires_at=now,
+            context=context,
+        )
+        return request
+
+    def _execute_claim(
+        self,
+        operation: str,
+        request: ClaimRequest,
+        lease_seconds: float | None,
+        idempotency_key: str | None,
+        plan: Callable[[Facts], Plan],
+    ) -> Executed:
+        fields = {
+            "targetRef": request.target_ref,
+            "agent": request.agent.to_document(),
+            "intentSummary": request.intent_summary,
+            "leaseSeconds": lease_seconds,
+            "context": request.context,
+        }
+        key = self._key(operation, request.agent, idempotency_key, fields)
+        return self.coordinator.execute(plan, now=request.now, idempotency=key)
+
+    def _key(
+        self,
+        operation: str,
+        agent: Agent,
+        key: str | None,
+        fields: Mapping[str, Any],
+    ) -> IdempotencyKey | None:
+        if key is None:
+            return None
+        if not isinstance(key, str) or not 1 <= len(key) <= 256:
+            raise ValidationError(
+                field="idempotencyKey", rule="must be a string of 1 to 256 characters", value=key
+            )
+        scope = f"role:{agent.role}" if agent.role else f"agent:{agent.agent_id}"
+        digests = {name: checksum(canonical_json(value).decode()) for name, value in fields.items()}
+        digests["operation"] = operation
+        expires_at = format_time(parse_time(self.coordinator.now()) + _KEY_LIFETIME)
+        return IdempotencyKey(scope, key, digests, expires_at)
+
+    def _new_id(self, kind: str) -> str:
+        return f"{kind}-{self.coordinator.random()}"
+
+    def _require_credits(self) -> None:
+        if CREDITS not in self.settings.stores:
+            raise StateConflict(
+                record="this grove", reason="it has no credits; add a credits store to its settings"
+            )
+
+
+def _close_all(stores: Iterable[Participant]) -> None:
+    for store in set(stores):
+        store.close()

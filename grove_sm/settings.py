@@ -1,0 +1,163 @@
+"""A deployment's settings: where its journal and stores are, and who hands work to whom.
+
+A folder keeps them in `grove.toml`. Paths in it are relative to the folder, so that it can be
+moved as a whole.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import Field, model_validator
+
+from grove_sm.domain import Record
+from grove_sm.domain.errors import ABSENT, StoreUnavailable, ValidationError
+from grove_sm.domain.frozen import FrozenDict
+from grove_sm.domain.values import Flaw
+from grove_sm.operations.layout import COLLECTIONS, CREDITS
+
+FILE_NAME: Final = "grove.toml"
+FORMAT: Final = 1
+_DRAFT: Final = f".{FILE_NAME}."
+
+TEMPLATE: Final = """\
+# A grove: where its records live, and who hands work to whom.
+
+format = 1
+
+# Where transactions are decided. sqlite:///FILE is relative to this folder, sqlite:////FILE is
+# absolute, memory:// keeps nothing when the process ends.
+journal = "sqlite:///journal.db"
+
+# Each collection's store. Stores that share a file are written in one go; stores in different
+# files, or of different kinds, are kept together by the journal. Leave out credits to have
+# bounties without reservations.
+[stores]
+contributions = "sqlite:///stores.db"
+handoffs = "sqlite:///stores.db"
+claims = "sqlite:///stores.db"
+bounties = "sqlite:///stores.db"
+credits = "sqlite:///stores.db"
+
+# A contribution by an agent of the role on the left is handed off to each role on the right.
+[topology]
+coder = ["reviewer"]
+reviewer = ["coder"]
+
+# How long a claim is held without a heartbeat, in seconds.
+[leases]
+claim = 300
+bounty = 1800
+"""
+
+Role = Annotated[str, Field(min_length=1, max_length=128)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+
+
+class Leases(Record):
+    """How long a claim is held without a heartbeat, in seconds."""
+
+    claim: Seconds = 300.0
+    bounty: Seconds = 1800.0
+
+
+class Settings(Record):
+    """A deployment's settings; see the template for what each means.
+
+    Raises ValidationError for an unknown, missing or malformed setting.
+    """
+
+    format: int = FORMAT
+    journal: str
+    stores: Mapping[str, str]
+    topology: Mapping[Role, Sequence[Role]] = FrozenDict()
+    leases: Leases = Leases()
+
+    @model_validator(mode="after")
+    def _stores_are_the_collections(self) -> Self:
+        for name in self.stores:
+            if name not in COLLECTIONS:
+                raise Flaw(f"must name only {', '.join(COLLECTIONS)}", name, "stores")
+        for name in COLLECTIONS:
+            if name not in self.stores and name != CREDITS:
+                raise Flaw("is required", ABSENT, "stores", name)
+        return self
+
+
+def lease_of(seconds: float) -> float:
+    """A lease given to an operation, held to the same rule as those of the settings.
+
+    Raises ValidationError.
+    """
+    try:
+        return Leases(claim=seconds).claim
+    except ValidationError as error:
+        raise ValidationError(field="leaseSeconds", rule=error.rule, value=seconds) from None
+
+
+def load_settings(folder: Path, *, create: bool) -> Settings:
+    """The settings of a folder.
+
+    Args:
+        folder: the grove's folder.
+        create: write the template first, if the folder does not exist or is empty.
+
+    Raises ValidationError for a folder that is not a grove, a newer format or bad settings;
+    StoreUnavailable if the folder cannot be read or written.
+    """
+    path = folder / FILE_NAME
+    try:
+        if not path.exists():
+            if not (create and _is_free(folder)):
+                raise ValidationError(
+                    field="folder",
+                    rule=f"must be a grove, with a {FILE_NAME} in it; make one with "
+                    "'grove-sm init FOLDER'",
+                    value=str(folder),
+                )
+            with suppress(FileExistsError):
+                write_template(folder)
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StoreUnavailable(store=str(folder), reason=str(error)) from error
+    except UnicodeDecodeError as error:
+        raise ValidationError(field=str(path), rule="must be UTF-8 text") from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValidationError(field=str(path), rule=f"must be TOML: {error}") from error
+    found = document.get("format")
+    if not isinstance(found, int) or not 1 <= found <= FORMAT:
+        raise ValidationError(
+            field=f"{path}: format",
+            rule=f"must be at most {FORMAT}, the newest that this version of grove-sm can read; "
+            "install a newer grove-sm",
+            value=found,
+        )
+    return Settings.from_document(document)
+
+
+def write_template(folder: Path) -> None:
+    """Make a folder a grove with the default settings.
+
+    Raises OSError; FileExistsError if it is one already. Nobody ever sees half a file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f"{_DRAFT}{os.getpid()}"
+    try:
+        draft.write_text(TEMPLATE, encoding="utf-8")
+        os.link(draft, folder / FILE_NAME)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether there is nothing there but what another process is about to make a grove of."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(
+        path.name == FILE_NAME or path.name.startswith(_DRAFT) for path in folder.iterdir()
+    )

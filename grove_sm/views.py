@@ -1,0 +1,132 @@
+"""Views of a grove's records. No view ever shows a part of an operation."""
+
+from typing import ClassVar, Generic, TypeVar
+
+from grove_sm.commit.coordinator import Coordinator
+from grove_sm.domain import Account, Bounty, Claim, Contribution, Handoff, Record
+from grove_sm.domain.errors import NotFound, StateConflict, ValidationError
+from grove_sm.operations.documents import decode
+from grove_sm.operations.layout import (
+    BOUNTIES,
+    CLAIMS,
+    CONTRIBUTIONS,
+    CREDITS,
+    HANDOFFS,
+    account_record,
+)
+from grove_sm.operations.plan import Get, Stored
+
+R = TypeVar("R", bound=Record)
+
+
+class _View(Generic[R]):
+    """The records of one collection."""
+
+    _collection: ClassVar[str]
+    _kind: type[R]
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+
+    def get(self, record_id: str, /) -> R:
+        """The record of this id.
+
+        Raises NotFound; Corrupt, naming the place, if what is stored is damaged;
+        StoreUnavailable.
+        """
+        for stored in self._coordinator.read(Get(self._collection, record_id)):
+            return self._decode(stored)
+        raise NotFound(record=f"{self._kind.__name__.lower()} {record_id}")
+
+    def _list(self, limit: int | None, **where: str | None) -> list[R]:
+        if limit is not None and (not isinstance(limit, int) or limit < 0):
+            raise ValidationError(
+                field="limit", rule="must be a whole number of at least 0", value=limit
+            )
+        conditions = tuple((field, value) for field, value in where.items() if value is not None)
+        found = self._coordinator.page(self._collection, conditions, limit)
+        return [self._decode(stored) for stored in found]
+
+    def _decode(self, stored: Stored) -> R:
+        where = self._coordinator.participants[self._collection].name
+        return decode(self._kind, stored, where)
+
+
+class Contributions(_View[Contribution]):
+    """The contributions, oldest first. Each is checked against its CID when it is read."""
+
+    _collection = CONTRIBUTIONS
+    _kind = Contribution
+
+    def list(
+        self, *, kind: str | None = None, agent_id: str | None = None, limit: int | None = None
+    ) -> list[Contribution]:
+        """The contributions of this kind and agent. Raises Corrupt if one of them is damaged."""
+        return self._list(limit, kind=kind, agentId=agent_id)
+
+
+class Handoffs(_View[Handoff]):
+    """The handoffs, oldest first."""
+
+    _collection = HANDOFFS
+    _kind = Handoff
+
+    def list(
+        self,
+        *,
+        to_role: str | None = None,
+        source_cid: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> list[Handoff]:
+        """The handoffs to this role, of this contribution, in this status."""
+        return self._list(limit, toRole=to_role, sourceCid=source_cid, status=status)
+
+
+class Claims(_View[Claim]):
+    """The claims, oldest first. A claim whose lease ran out is `active` until it is taken over."""
+
+    _collection = CLAIMS
+    _kind = Claim
+
+    def list(
+        self,
+        *,
+        target_ref: str | None = None,
+        agent_id: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> list[Claim]:
+        """The claims on this target, of this agent, in this status."""
+        return self._list(limit, targetRef=target_ref, agentId=agent_id, status=status)
+
+
+class Bounties(_View[Bounty]):
+    """The bounties, oldest first."""
+
+    _collection = BOUNTIES
+    _kind = Bounty
+
+    def list(self, *, status: str | None = None, limit: int | None = None) -> list[Bounty]:
+        """The bounties in this status."""
+        return self._list(limit, status=status)
+
+
+class Credits:
+    """The accounts."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+
+    def balance(self, agent_id: str) -> Account:
+        """An agent's credits: `available`, `reserved` and their `total`; 0 if it never had any.
+
+        Raises StateConflict if this deployment has no credits.
+        """
+        if CREDITS not in self._coordinator.participants:
+            raise StateConflict(
+                record="this grove", reason="it has no credits; add a credits store to its settings"
+            )
+        for stored in self._coordinator.read(Get(CREDITS, account_record(agent_id))):
+            return decode(Account, stored, self._coordinator.participants[CREDITS].name)
+        return Account(agent_id=agent_id)
