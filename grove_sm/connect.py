@@ -22,6 +22,15 @@ _memory_stores: defaultdict[str, tuple[Tables, threading.RLock]] = defaultdict(
 _memory_journals: defaultdict[str, MemoryJournalData] = defaultdict(MemoryJournalData)
 
 
+def check_urls(journal: str, stores: Mapping[str, str], base: Path) -> None:
+    """Raise what opening these would for a URL that cannot be opened, before a file is made."""
+    for field, url in {"journal": journal, **{f"stores.{c}": u for c, u in stores.items()}}.items():
+        if url.startswith(_SQLITE):
+            _file(url, base, field)
+        elif not url.startswith(_MEMORY):
+            raise _unknown_kind(field, url)
+
+
 def open_journal(url: str, base: Path, *, opened_at: str, busy_timeout: float) -> Journal:
     """The journal that a URL names.
 

@@ -14,7 +14,7 @@ from grove_sm.commit.housekeeping import Housekeeping, finish, forget
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import checksum
 from grove_sm.commit.recovery import RecoveryReport, recover
-from grove_sm.connect import open_journal, open_stores
+from grove_sm.connect import check_urls, open_journal, open_stores
 from grove_sm.domain import (
     Account,
     Agent,
@@ -40,6 +40,7 @@ from grove_sm.domain.errors import (
     StateConflict,
     ValidationError,
 )
+from grove_sm.domain.values import Flaw, check_text
 from grove_sm.lifecycles import CONTRIBUTE, advance
 from grove_sm.operations.audit import AuditReport, audit
 from grove_sm.operations.bounties import (
@@ -62,6 +63,7 @@ log = logging.getLogger("grove_sm")
 _DEFAULT_DEADLINE: Final = timedelta(days=7)
 _KEY_LIFETIME: Final = timedelta(hours=24)
 _OUTCOMES_KEPT: Final = timedelta(days=7)
+_AUDITED_TRANSACTIONS: Final = 100_000
 
 
 def _utc_now() -> datetime:
@@ -164,6 +166,7 @@ class Grove:
                 topology={role: list(to) for role, to in (topology or {}).items()},
                 leases=leases or Leases(),
             )
+        check_urls(settings.journal, settings.stores, base)
         participants = open_stores(settings.stores, base, busy_timeout=patience)
         try:
             opened = open_journal(
@@ -492,9 +495,12 @@ class Grove:
     def audit(self) -> AuditReport:
         """Check every rule that spans records, over one moment of all stores.
 
-        Raises StoreUnavailable if a store cannot be read.
+        Also whether they hold what the journal's newest transactions wrote. Raises
+        StoreUnavailable if a store cannot be read, and Corrupt if it is damaged as a whole.
         """
         damaged: list[Corrupt] = []
+        # Read before the stores, which then hold all of it.
+        history = self.coordinator.journal.history(_AUDITED_TRANSACTIONS)
         with self.coordinator.snapshots(damaged.append) as views:
             records = {
                 name: views[name].scan(name) if name in views else () for name in COLLECTIONS
@@ -504,6 +510,11 @@ class Grove:
             self.settings.topology,
             heuristics=self.coordinator.journal.heuristics(),
             damaged=damaged,
+            committed={
+                txid: entry.members
+                for txid, state, entry in history
+                if entry is not None and state not in ("planned", "aborted")
+            },
         )
 
     def outcome(self, txid: str) -> str:
@@ -571,7 +582,11 @@ class Grove:
     ) -> IdempotencyKey | None:
         if key is None:
             return None
-        if not isinstance(key, str) or not 1 <= len(key) <= 256:
+        try:
+            check_text(key)
+        except Flaw as flaw:
+            raise flaw.at("idempotencyKey") from None
+        if not 1 <= len(key) <= 256:
             raise ValidationError(
                 field="idempotencyKey", rule="must be a string of 1 to 256 characters", value=key
             )
@@ -592,5 +607,5 @@ class Grove:
 
 
 def _close_all(stores: Iterable[Participant]) -> None:
-    for store in set(stores):
+    for store in dict.fromkeys(stores):
         store.close()

@@ -18,6 +18,7 @@ from grove_sm.domain.errors import ABSENT, StoreUnavailable, ValidationError
 from grove_sm.domain.frozen import FrozenDict
 from grove_sm.domain.values import Flaw
 from grove_sm.operations.layout import COLLECTIONS, CREDITS
+from grove_sm.sqlite_file import sync_folder
 
 FILE_NAME: Final = "grove.toml"
 FORMAT: Final = 1
@@ -143,15 +144,22 @@ def load_settings(folder: Path, *, create: bool) -> Settings:
 def write_template(folder: Path) -> None:
     """Make a folder a grove with the default settings.
 
-    Raises OSError; FileExistsError if it is one already. Nobody ever sees half a file.
+    Raises OSError; FileExistsError if it is one already. Nobody ever sees half a file, and it is
+    durable on return: records are worth nothing without the settings that tell where they are.
     """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f"{_DRAFT}{os.getpid()}"
     try:
-        draft.write_text(TEMPLATE, encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+            file.flush()
+            os.fsync(file.fileno())
         os.link(draft, folder / FILE_NAME)
     finally:
         draft.unlink(missing_ok=True)
+    for place in (folder, *(place.parent for place in made)):
+        sync_folder(place)
 
 
 def _is_free(folder: Path) -> bool:

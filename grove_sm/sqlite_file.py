@@ -9,9 +9,10 @@ log is copied back into the file by `checkpoint` alone, never inside a commit.
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,9 @@ import sqlite_utils
 
 from grove_sm.domain.errors import Corrupt, GroveError, StoreUnavailable, ValidationError
 
+_SHORTEST_PAUSE: Final = 0.0002
+_LONGEST_PAUSE: Final = 0.002
+_NO_BUSY_TIMEOUT: Final = "PRAGMA busy_timeout=0"
 _LOG_LIMIT: Final = 16 * 1024 * 1024
 _FORMATS: Final = "grove_formats"
 
@@ -34,12 +38,15 @@ _REASONS: Final = (
     ("SQLITE_PERM", "access was refused"),
 )
 _DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")
+_SIGNS_OF_DAMAGE: Final = ("no such table", "no such column", "has no column", "malformed JSON")
 
 
-def translate(name: str, error: sqlite3.Error) -> GroveError:
+def translate(name: str, error: sqlite3.Error | UnicodeDecodeError) -> GroveError:
     """The library's error for one of SQLite's, naming the store."""
     code = getattr(error, "sqlite_errorname", "") or ""
-    if code.startswith(_DAMAGE):
+    has_sign = any(text in str(error) for text in _SIGNS_OF_DAMAGE)
+    # SQLite quotes what it has found; where that is no text, neither is its message.
+    if code.startswith(_DAMAGE) or has_sign or isinstance(error, UnicodeDecodeError):
         return Corrupt(what="the file", where=name, reason=str(error))
     for prefix, reason in _REASONS:
         if code.startswith(prefix):
@@ -66,7 +73,7 @@ class _Errors:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             raise translate(self._name, error) from error
 
 
@@ -112,6 +119,7 @@ class SQLiteFile:
         self.name = name
         self.errors = _Errors(name)
         self._busy_timeout = busy_timeout
+        self._busy_timeout_of_readers = f"PRAGMA busy_timeout={int(busy_timeout * 1000)}"
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
@@ -120,35 +128,66 @@ class SQLiteFile:
         self.turn = threading.Lock()
         self._closed = ""
         _open_files.add(self)
-        with self.errors:
+        with self.errors, ExitStack() as undo:
+            undo.callback(self.close)
             is_new = not path.exists()
             self._open_format(component, version, migrations)
             if is_new:
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
+            undo.pop_all()
 
     def connect(self, *, forced: bool) -> sqlite3.Connection:
         """A new connection, in autocommit mode, usable by one thread at a time."""
         self.check_open()
         connection = sqlite3.connect(
             self.path,
-            timeout=self._busy_timeout,
+            timeout=0,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
         )
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        with self._lock:
+            self._connections.append(connection)
+        # SQLite does not wait by itself while several processes switch a new file.
+        mode = self._patiently(connection, "PRAGMA journal_mode=WAL").fetchone()[0]
         if mode != "wal":
-            connection.close()
             raise StoreUnavailable(
                 store=self.name, reason=f"its file system allows no write-ahead log (mode {mode})"
             )
         connection.execute(f"PRAGMA synchronous={'FULL' if forced else 'NORMAL'}")
         connection.execute("PRAGMA wal_autocheckpoint=0")
+        # Temporary results would go to files in a folder that is not ours.
+        connection.execute("PRAGMA temp_store=MEMORY")
+        if not forced:
+            connection.execute(self._busy_timeout_of_readers)
         # Damaged text must come back, for its checksum to tell.
         connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-        with self._lock:
-            self._connections.append(connection)
         return connection
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Take the file's write lock, waiting while another process has it.
+
+        The connection must be a forced one; see `transaction` for this thread's unforced one.
+        """
+        self._patiently(connection, "BEGIN IMMEDIATE")
+
+    def _patiently(self, connection: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+        """Execute a statement as soon as the file is free, on a connection that does not wait.
+
+        SQLite's own waiting sleeps up to a hundred times as long as a lock is held here, and so
+        lets whoever comes last go first.
+        """
+        deadline = time.monotonic() + self._busy_timeout
+        pause = _SHORTEST_PAUSE
+        while True:
+            try:
+                return connection.execute(statement)
+            except sqlite3.OperationalError as error:
+                is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+                if not is_busy or time.monotonic() > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def check_open(self) -> None:
         """Raise StoreUnavailable if this was closed, or opened before the process was forked."""
@@ -176,7 +215,11 @@ class SQLiteFile:
         """An unforced write transaction of this thread; rolled back if the block raises."""
         connection = self.connection
         with self.turn:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_NO_BUSY_TIMEOUT)
+            try:
+                self.begin(connection)
+            finally:
+                connection.execute(self._busy_timeout_of_readers)
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -286,7 +329,7 @@ def _disown_in_child() -> None:
 os.register_at_fork(after_in_child=_disown_in_child)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new file's name durable, without which its content is lost with it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,10 +1,13 @@
 """Views of a grove's records. No view ever shows a part of an operation."""
 
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar, Generic, TypeVar, get_args
 
 from grove_sm.commit.coordinator import Coordinator
-from grove_sm.domain import Account, Bounty, Claim, Contribution, Handoff, Record
+from grove_sm.domain import Account, Bounty, Claim, Contribution, Handoff, Kind, Record
 from grove_sm.domain.errors import NotFound, StateConflict, ValidationError
+from grove_sm.lifecycles import BOUNTY, CLAIM, HANDOFF
 from grove_sm.operations.documents import decode
 from grove_sm.operations.layout import (
     BOUNTIES,
@@ -24,6 +27,7 @@ class _View(Generic[R]):
 
     _collection: ClassVar[str]
     _kind: type[R]
+    _choices: ClassVar[Mapping[str, Sequence[str]]]
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
@@ -43,6 +47,12 @@ class _View(Generic[R]):
             raise ValidationError(
                 field="limit", rule="must be a whole number of at least 0", value=limit
             )
+        for field, choices in self._choices.items():
+            value = where.get(field)
+            if value is not None and value not in choices:
+                raise ValidationError(
+                    field=field, rule=f"must be one of {', '.join(choices)}", value=value
+                )
         conditions = tuple((field, value) for field, value in where.items() if value is not None)
         found = self._coordinator.page(self._collection, conditions, limit)
         return [self._decode(stored) for stored in found]
@@ -57,6 +67,7 @@ class Contributions(_View[Contribution]):
 
     _collection = CONTRIBUTIONS
     _kind = Contribution
+    _choices = MappingProxyType({"kind": get_args(Kind)})
 
     def list(
         self, *, kind: str | None = None, agent_id: str | None = None, limit: int | None = None
@@ -70,6 +81,7 @@ class Handoffs(_View[Handoff]):
 
     _collection = HANDOFFS
     _kind = Handoff
+    _choices = MappingProxyType({"status": HANDOFF.states})
 
     def list(
         self,
@@ -88,6 +100,7 @@ class Claims(_View[Claim]):
 
     _collection = CLAIMS
     _kind = Claim
+    _choices = MappingProxyType({"status": CLAIM.states})
 
     def list(
         self,
@@ -106,6 +119,7 @@ class Bounties(_View[Bounty]):
 
     _collection = BOUNTIES
     _kind = Bounty
+    _choices = MappingProxyType({"status": BOUNTY.states})
 
     def list(self, *, status: str | None = None, limit: int | None = None) -> list[Bounty]:
         """The bounties in this status."""

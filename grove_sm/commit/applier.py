@@ -22,9 +22,9 @@ from grove_sm.commit.machine import (
     resume,
     step,
 )
-from grove_sm.commit.record import Entry, Heuristic
+from grove_sm.commit.record import Entry
 from grove_sm.domain.errors import Corrupt, StoreUnavailable
-from grove_sm.operations.plan import Write
+from grove_sm.operations.plan import Heuristic, Write
 
 log = logging.getLogger("grove_sm")
 
@@ -62,6 +62,10 @@ class Applier:
         """How many transactions are committed here but not finished."""
         return len(self._pending) + len(self._applied)
 
+    def has(self, txid: str) -> bool:
+        """Whether a transaction is among those that are yet to be applied or finished here."""
+        return txid in self._pending or txid in self._applied
+
     def by_store(self, writes: Iterable[Write]) -> dict[str, list[Write]]:
         """Writes by the name of the store they go to."""
         groups: dict[str, list[Write]] = {}
@@ -92,6 +96,8 @@ class Applier:
         """
         if txid in self._pending:
             self.catch_up()
+        if txid in self._applied:
+            return frozenset()
         entry = self._journal.load(txid)
         if entry is None:
             return frozenset()
@@ -152,7 +158,7 @@ class Applier:
                         outcomes += store.apply(entry.txid, entry.members, writes)
         except (StoreUnavailable, Corrupt) as error:
             txids = ", ".join(entry.txid for entry, _ in parts)
-            log.warning("%s: committed, but not applied yet: %s", txids, error)
+            log.warning("%s: committed, but not applied to %s yet: %s", txids, name, error.reason)
             return False
         self.note(outcomes)
         return True

@@ -15,15 +15,19 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from grove_sm.commit.machine import Decision
-from grove_sm.commit.record import Entry, Heuristic, Recorded
-from grove_sm.operations.plan import Expectation, Get, Read, Stored, Write
+from grove_sm.commit.record import Entry, Recorded
+from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
 
 
 class Snapshot(Protocol):
     """A read-only view of a participant as it was at one moment."""
 
     def scan(self, collection: str) -> Sequence[Stored | Exception]:
-        """Every record of a collection; for a damaged one, the Corrupt that names it."""
+        """Every record of a collection, by id; for a damaged one, the Corrupt that names it.
+
+        Where all that are found are sound, but not what they are kept in, also a Corrupt that
+        says so: there may be others, that cannot be found.
+        """
 
 
 class Participant(Protocol):

@@ -27,7 +27,7 @@ from grove_sm.commit.machine import (
     resume,
     step,
 )
-from grove_sm.commit.record import Entry, Heuristic, Recorded, make_entry
+from grove_sm.commit.record import Entry, Recorded, make_entry
 from grove_sm.commit.txid import make_txid
 from grove_sm.domain.errors import (
     Corrupt,
@@ -40,6 +40,7 @@ from grove_sm.operations.plan import (
     Expectation,
     Facts,
     Find,
+    Heuristic,
     IdempotencyKey,
     MissingFacts,
     Plan,

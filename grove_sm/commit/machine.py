@@ -15,7 +15,7 @@ that had already been recorded).
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from grove_sm.domain.errors import StateConflict
 from grove_sm.lifecycles import TRANSACTION, advance
@@ -138,19 +138,27 @@ Event = (
 )
 
 
+Round = Literal["hold", "vote", "decide", "apply", "release", "force", "drop", "rest"]
+"""What a transaction awaits an answer to; `rest` if nothing is outstanding."""
+
+
 class Transaction(NamedTuple):
     """A transaction as its driver knows it.
 
     `voters` are the participants whose records it relied on, `writers` those it writes to;
-    `waiting` are those whose answer to the current round (votes, applies, forces) is outstanding.
-    `released` tells that its keys are free again.
+    `waiting` are those whose answer to the current `round` is outstanding.
     """
 
     phase: str
+    round: Round
     voters: tuple[str, ...]
     writers: tuple[str, ...]
-    waiting: frozenset[str]
-    released: bool
+    waiting: frozenset[str] = frozenset()
+
+    @property
+    def released(self) -> bool:
+        """Whether every participant shows the writes and the keys are free again."""
+        return self.phase == "committed" and self.round in ("rest", "force", "drop")
 
 
 Step = tuple[Transaction, tuple[Effect, ...]]
@@ -158,7 +166,7 @@ Step = tuple[Transaction, tuple[Effect, ...]]
 
 def begin(voters: tuple[str, ...], writers: tuple[str, ...]) -> Step:
     """A new transaction over these participants, and the first thing to do."""
-    return Transaction("planned", voters, writers, frozenset(voters), False), (HoldKeys(),)
+    return Transaction("planned", "hold", voters, writers), (HoldKeys(),)
 
 
 def resume(state: str, writers: tuple[str, ...]) -> Step:
@@ -173,58 +181,58 @@ def resume(state: str, writers: tuple[str, ...]) -> Step:
     """
     if state == "planned":
         # Its coordinator may have got as far as prepared: in doubt until the journal answers.
-        in_doubt = Transaction("prepared", (), writers, frozenset(), False)
+        in_doubt = Transaction("prepared", "decide", (), writers)
         return in_doubt, (RecordDecision(Decision.ABORT),)
-    committed = Transaction("committed", (), writers, frozenset(writers), state == "applied")
-    return committed, _apply_all(writers)
+    return _apply_all(Transaction("committed", "apply", (), writers))
 
 
 def step(transaction: Transaction, event: Event) -> Step:
     """What a transaction becomes by an event, and what is to be done now.
 
-    Raises StateConflict for an event that cannot happen in the transaction's phase; the driver
-    that sent it is then broken, and nothing may be done on its word.
+    An answer that was already taken changes nothing. Raises StateConflict for an event that
+    cannot happen in the transaction's phase and round; the driver that sent it is then broken,
+    and nothing may be done on its word.
     """
-    handle = _HANDLERS.get((transaction.phase, type(event)))
+    handle = _HANDLERS.get((transaction.phase, transaction.round, type(event)))
     if handle is None:
         raise StateConflict(
             record="transaction",
-            reason=f"{type(event).__name__} cannot happen while it is {transaction.phase}",
+            reason=f"{type(event).__name__} cannot happen while it is {transaction.phase} "
+            f"(round: {transaction.round})",
         )
     return handle(transaction, event)
 
 
-def _move(
-    transaction: Transaction, trigger: str, waiting: frozenset[str] = frozenset()
-) -> Transaction:
-    phase, voters, writers, _, released = transaction
-    return Transaction(advance(TRANSACTION, phase, trigger), voters, writers, waiting, released)
+def _move(transaction: Transaction, trigger: str, round_: Round) -> Transaction:
+    phase = advance(TRANSACTION, transaction.phase, trigger)
+    return Transaction(phase, round_, transaction.voters, transaction.writers)
 
 
-def _await(
-    transaction: Transaction, waiting: frozenset[str], *, released: bool = False
+def _turn(
+    transaction: Transaction, round_: Round, waiting: frozenset[str] = frozenset()
 ) -> Transaction:
-    phase, voters, writers, _, was_released = transaction
-    return Transaction(phase, voters, writers, waiting, was_released or released)
+    return transaction._replace(round=round_, waiting=waiting)
 
 
 def _keys_held(transaction: Transaction, _: KeysHeld) -> Step:
-    if not transaction.voters:
+    voters = transaction.voters
+    if not voters:
         return _prepared(transaction)
-    return transaction, tuple(Prepare(participant) for participant in transaction.voters)
+    effects = tuple(Prepare(participant) for participant in voters)
+    return _turn(transaction, "vote", frozenset(voters)), effects
 
 
 def _keys_refused(transaction: Transaction, _: KeysRefused) -> Step:
-    return _move(transaction, "abort"), ()
+    return _move(transaction, "abort", "rest"), ()
 
 
 def _prepared(transaction: Transaction) -> Step:
-    return _move(transaction, "prepare"), (RecordDecision(Decision.COMMIT),)
+    return _move(transaction, "prepare", "decide"), (RecordDecision(Decision.COMMIT),)
 
 
 def _voted(transaction: Transaction, event: Voted) -> Step:
     if not event.yes:
-        return _await(transaction, frozenset()), (RecordDecision(Decision.ABORT),)
+        return _turn(transaction, "decide"), (RecordDecision(Decision.ABORT),)
     transaction, was_last = _answered(transaction, event.participant)
     return _prepared(transaction) if was_last else (transaction, ())
 
@@ -232,52 +240,51 @@ def _voted(transaction: Transaction, event: Voted) -> Step:
 def _decided_unprepared(transaction: Transaction, event: DecisionRecorded) -> Step:
     if event.decision is Decision.COMMIT:
         raise StateConflict(record="transaction", reason="it was committed without its votes")
-    return _move(transaction, "abort"), ()
+    return _move(transaction, "abort", "rest"), ()
 
 
 def _decided(transaction: Transaction, event: DecisionRecorded) -> Step:
     if event.decision is Decision.ABORT:
-        return _move(transaction, "abort"), ()
+        return _move(transaction, "abort", "rest"), ()
+    return _apply_all(_move(transaction, "commit", "apply"))
+
+
+def _apply_all(transaction: Transaction) -> Step:
     writers = transaction.writers
-    return _move(transaction, "commit", frozenset(writers)), _apply_all(writers)
-
-
-def _apply_all(writers: tuple[str, ...]) -> tuple[Effect, ...]:
-    return tuple(Apply(participant) for participant in writers) or (ReleaseKeys(),)
+    if not writers:
+        return _turn(transaction, "release"), (ReleaseKeys(),)
+    effects = tuple(Apply(participant) for participant in writers)
+    return _turn(transaction, "apply", frozenset(writers)), effects
 
 
 def _applied(transaction: Transaction, event: Applied) -> Step:
     transaction, was_last = _answered(transaction, event.participant)
-    return transaction, (ReleaseKeys(),) if was_last else ()
-
-
-def _unreachable(transaction: Transaction, _: Unreachable) -> Step:
-    return transaction, ()
+    return (_turn(transaction, "release"), (ReleaseKeys(),)) if was_last else (transaction, ())
 
 
 def _keys_released(transaction: Transaction, _: KeysReleased) -> Step:
-    if transaction.waiting:
-        raise StateConflict(record="transaction", reason="keys released before every apply")
-    return _await(transaction, transaction.waiting, released=True), ()
+    return _turn(transaction, "rest"), ()
 
 
 def _force_requested(transaction: Transaction, _: ForceRequested) -> Step:
-    if not transaction.released:
-        raise StateConflict(record="transaction", reason="forced before it was applied")
     writers = transaction.writers
-    effects = tuple(Force(participant) for participant in writers) or (DropRedo(),)
-    return _await(transaction, frozenset(writers)), effects
+    if not writers:
+        return _turn(transaction, "drop"), (DropRedo(),)
+    effects = tuple(Force(participant) for participant in writers)
+    return _turn(transaction, "force", frozenset(writers)), effects
 
 
 def _forced(transaction: Transaction, event: Forced) -> Step:
     transaction, was_last = _answered(transaction, event.participant)
-    return transaction, (DropRedo(),) if was_last else ()
+    return (_turn(transaction, "drop"), (DropRedo(),)) if was_last else (transaction, ())
 
 
 def _redo_dropped(transaction: Transaction, _: RedoDropped) -> Step:
-    if transaction.waiting or not transaction.released:
-        raise StateConflict(record="transaction", reason="redo dropped before it was durable")
-    return _move(transaction, "finish"), ()
+    return _move(transaction, "finish", "rest"), ()
+
+
+def _unchanged(transaction: Transaction, _: Event) -> Step:
+    return transaction, ()
 
 
 def _answered(transaction: Transaction, participant: str) -> tuple[Transaction, bool]:
@@ -285,19 +292,30 @@ def _answered(transaction: Transaction, participant: str) -> tuple[Transaction, 
     if participant not in transaction.waiting:
         return transaction, False
     waiting = transaction.waiting - {participant}
-    return _await(transaction, waiting), not waiting
+    return transaction._replace(waiting=waiting), not waiting
 
 
-_HANDLERS: Final[Mapping[tuple[str, type[Event]], Callable[[Transaction, Any], Step]]] = {
-    ("planned", KeysHeld): _keys_held,
-    ("planned", KeysRefused): _keys_refused,
-    ("planned", Voted): _voted,
-    ("planned", DecisionRecorded): _decided_unprepared,
-    ("prepared", DecisionRecorded): _decided,
-    ("committed", Applied): _applied,
-    ("committed", Unreachable): _unreachable,
-    ("committed", KeysReleased): _keys_released,
-    ("committed", ForceRequested): _force_requested,
-    ("committed", Forced): _forced,
-    ("committed", RedoDropped): _redo_dropped,
+_Handler = Callable[[Transaction, Any], Step]
+
+_HANDLERS: Final[Mapping[tuple[str, Round, type[Event]], _Handler]] = {
+    ("planned", "hold", KeysHeld): _keys_held,
+    ("planned", "hold", KeysRefused): _keys_refused,
+    ("planned", "vote", Voted): _voted,
+    ("planned", "decide", Voted): _unchanged,
+    ("planned", "decide", DecisionRecorded): _decided_unprepared,
+    ("prepared", "decide", Voted): _unchanged,
+    ("prepared", "decide", DecisionRecorded): _decided,
+    ("committed", "apply", Applied): _applied,
+    ("committed", "apply", Unreachable): _unchanged,
+    ("committed", "release", Applied): _unchanged,
+    ("committed", "release", KeysReleased): _keys_released,
+    ("committed", "rest", Applied): _unchanged,
+    ("committed", "rest", ForceRequested): _force_requested,
+    ("committed", "force", Forced): _forced,
+    # Not every participant could be forced the last time.
+    ("committed", "force", ForceRequested): _force_requested,
+    # The journal could not be written the last time.
+    ("committed", "drop", ForceRequested): _force_requested,
+    ("committed", "drop", Forced): _unchanged,
+    ("committed", "drop", RedoDropped): _redo_dropped,
 }

@@ -34,26 +34,22 @@ class Entry(NamedTuple):
     idempotency: IdempotencyKey | None
 
 
+class Redo(NamedTuple):
+    """The part of an entry that is dropped once it is finished; it repeats the keys, so that
+    either part alone tells what the transaction holds."""
+
+    writes: tuple[Write, ...]
+    result: Mapping[str, Any]
+    idempotency: IdempotencyKey | None
+    keys: tuple[str, ...]
+
+
 class Recorded(NamedTuple):
     """A finished request under an idempotency key."""
 
     txid: str
     fields: Mapping[str, str]
     result: Mapping[str, Any]
-
-
-class Heuristic(NamedTuple):
-    """A committed write that met a change which no transaction of this library made (X/Open XA).
-
-    `expected` and `found` say in words what the write was to replace and what stood there.
-    """
-
-    txid: str
-    store: str
-    collection: str
-    record_id: str
-    expected: str
-    found: str
 
 
 def make_entry(
@@ -118,23 +114,36 @@ def encode_head(entry: Entry) -> str:
 
 def encode_redo(entry: Entry) -> str:
     """What the journal keeps of an entry until it is finished."""
-    return seal((entry.txid, entry.writes, entry.result, entry.idempotency))
+    return seal((entry.txid, entry.writes, entry.result, entry.idempotency, entry.keys))
 
 
-def decode_head(head: object, *, what: str, where: str) -> Entry:
+def decode_head(head: object, txid: str, *, what: str, where: str) -> Entry:
     """An entry without its redo. Raises Corrupt, naming what and where, if it was damaged."""
-    txid, coordinator, operation, created_at, keys, members = unseal(head, what=what, where=where)
+    parts = unseal(head, what=what, where=where)
+    found, coordinator, operation, created_at, keys, members = parts
+    _require_own(found, txid, what=what, where=where)
     return Entry(txid, coordinator, operation, created_at, tuple(keys), (), members, {}, None)
 
 
-def decode_entry(head: object, redo: object, *, what: str, where: str) -> Entry:
-    """A whole entry. Raises Corrupt, naming what and where, if head or redo was damaged."""
-    entry = decode_head(head, what=what, where=where)
-    txid, writes, result, idempotency = unseal(redo, what=what, where=where)
-    if txid != entry.txid:
-        raise Corrupt(what=what, where=where, reason=f"its redo belongs to {txid}")
-    return entry._replace(
-        writes=tuple(Write(*write) for write in writes),
-        result=result,
-        idempotency=None if idempotency is None else IdempotencyKey(*idempotency),
+def decode_redo(redo: object, txid: str, *, what: str, where: str) -> Redo:
+    """An entry's redo. Raises Corrupt, naming what and where, if it was damaged."""
+    found, writes, result, idempotency, keys = unseal(redo, what=what, where=where)
+    _require_own(found, txid, what=what, where=where)
+    return Redo(
+        tuple(Write(*write) for write in writes),
+        result,
+        None if idempotency is None else IdempotencyKey(*idempotency),
+        tuple(keys),
     )
+
+
+def decode_entry(head: object, redo: object, txid: str, *, what: str, where: str) -> Entry:
+    """A whole entry. Raises Corrupt, naming what and where, if head or redo was damaged."""
+    entry = decode_head(head, txid, what=what, where=where)
+    writes, result, idempotency, _ = decode_redo(redo, txid, what=what, where=where)
+    return entry._replace(writes=writes, result=result, idempotency=idempotency)
+
+
+def _require_own(found: str, txid: str, *, what: str, where: str) -> None:
+    if found != txid:
+        raise Corrupt(what=what, where=where, reason=f"what stands there belongs to {found}")

@@ -46,7 +46,8 @@ def recover(coordinator: Coordinator) -> RecoveryReport:
 
 def _is_ours_to_end(coordinator: Coordinator, holder: Holder) -> bool:
     if holder.coordinator == coordinator.journal.coordinator:
-        return holder.state == "committed"
+        # What we could not apply, or somebody else has applied for us.
+        return holder.state != "planned" and not coordinator.applier.has(holder.txid)
     return not coordinator.journal.is_alive(holder.coordinator)
 
 

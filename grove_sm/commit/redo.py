@@ -7,8 +7,7 @@ since it grows by exactly one with every transaction, and transactions on a reco
 
 from enum import Enum
 
-from grove_sm.commit.record import Heuristic
-from grove_sm.operations.plan import Stored, Write
+from grove_sm.operations.plan import Heuristic, Stored, Write
 
 
 class Verdict(Enum):

@@ -28,6 +28,6 @@ def coordinator_of(txid: str) -> int:
     match = _FORM.fullmatch(txid)
     if match is None:
         raise ValidationError(
-            field="txid", rule="a transaction id looks like tx-019a8c33d2f0-1-6c1f09", value=txid
+            field="txid", rule="must look like tx-019a8c33d2f0-1-6c1f09", value=txid
         )
     return int(match[2], 16)

@@ -16,6 +16,7 @@ from grove_sm.domain.fields import (
     Maybe,
     Number,
     One,
+    Text,
     Text1To128,
     Text1To256,
     Text64,
@@ -85,7 +86,7 @@ class Contribution(Record):
     description: Maybe[Text65536] = None
     artifacts: Annotated[Mapping[ArtifactName, Cid], AtMost(1000)] = FrozenDict()
     relations: Annotated[Sequence[Relation], AtMost(1000)] = FrozenList()
-    scores: Maybe[Annotated[Mapping[str, Score], AtMost(100)]] = None
+    scores: Maybe[Annotated[Mapping[Text, Score], AtMost(100)]] = None
     tags: Tags = FrozenList()
     context: Maybe[Context] = None
     agent: Agent

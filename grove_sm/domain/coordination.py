@@ -15,6 +15,7 @@ from grove_sm.domain.fields import (
     Maybe,
     Number,
     Revision,
+    Text,
     Text1To1024,
     Text128,
     Time,
@@ -80,8 +81,8 @@ class Claim(Record):
 class Criteria(Record):
     """What a contribution must show to fulfil a bounty."""
 
-    description: str
-    metric_name: Maybe[str] = None
+    description: Text
+    metric_name: Maybe[Text] = None
     metric_threshold: Maybe[Number] = None
     metric_direction: Maybe[Direction] = None
     required_tags: Maybe[Tags] = None
@@ -122,8 +123,8 @@ class Bounty(Record):
     """
 
     bounty_id: Identifier
-    title: Annotated[str, AfterValidator(_check_not_blank)]
-    description: str = ""
+    title: Annotated[Text, AfterValidator(_check_not_blank)]
+    description: Text = ""
     status: BountyStatus
     creator: Agent
     amount: Amount

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, core_schema
 
 from grove_sm.domain.frozen import FrozenDict, FrozenList
@@ -15,6 +15,7 @@ from grove_sm.domain.values import (
     MAX_SAFE_INTEGER,
     Flaw,
     check_cid,
+    check_text,
     normal_json,
     normal_number,
     normal_time,
@@ -100,6 +101,7 @@ def check_unique(items: Sequence[str]) -> Sequence[str]:
 Maybe = Annotated[T | None, _NeverNull()]
 """An optional field: absent is None in Python, left out on the wire, never null there."""
 
+Text = Annotated[str, AfterValidator(check_text)]
 Text64 = Annotated[str, Field(max_length=64)]
 Text128 = Annotated[str, Field(max_length=128)]
 Text65536 = Annotated[str, Field(max_length=65_536)]

@@ -183,7 +183,7 @@ class Appender:
     def _begin(self) -> _Batch:
         batch = _Batch()
         with self._file.errors:
-            self.connection.execute("BEGIN IMMEDIATE")
+            self._file.begin(self.connection)
             try:
                 batch.on_committed = self._on_begin(self.connection)
             except BaseException:

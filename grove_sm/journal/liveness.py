@@ -23,18 +23,20 @@ class _LockFile:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.own: set[int] = set()
+        self.users = 0
 
 
 class Liveness:
     """The lock file of one journal.
 
-    Raises StoreUnavailable if it cannot be opened.
+    Raises StoreUnavailable if it cannot be opened, or is used after `close`.
     """
 
     SUFFIX: Final = "-coordinators"
 
     def __init__(self, journal: Path) -> None:
         path = journal.with_name(journal.name + self.SUFFIX)
+        self._name = str(path)
         with _guard:
             try:
                 found = os.stat(path) if path.exists() else None
@@ -45,7 +47,9 @@ class Liveness:
                     known = _files[status.st_dev, status.st_ino] = _LockFile(descriptor)
             except OSError as error:
                 raise StoreUnavailable(store=str(path), reason=str(error)) from error
+            known.users += 1
         self._file = known
+        self._is_closed = False
 
     def acquire(self, coordinator: int) -> None:
         """Declare a coordinator of this process alive, until `release` or the process's end."""
@@ -60,12 +64,26 @@ class Liveness:
                 self._file.own.discard(coordinator)
                 fcntl.lockf(self._file.descriptor, fcntl.LOCK_UN, 1, coordinator)
 
+    def close(self) -> None:
+        """Let go of the file, once nobody else in this process uses it. Safe to call twice."""
+        with _guard:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._file.users -= 1
+            if not self._file.users:
+                for place in [place for place, file in _files.items() if file is self._file]:
+                    del _files[place]
+                os.close(self._file.descriptor)
+
     def is_alive(self, coordinator: int) -> bool:
         """Whether a coordinator lives, in this process or another.
 
         Asking takes a shared lock for a moment, so that several who ask do not see each other.
         """
         with _guard:
+            if self._is_closed:
+                raise StoreUnavailable(store=self._name, reason="it has been closed")
             if coordinator in self._file.own:
                 return True
             try:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from grove_sm.commit.contract import Holder
 from grove_sm.commit.machine import Decision
-from grove_sm.commit.record import Entry, Heuristic, Recorded
+from grove_sm.commit.record import Entry, Recorded
 from grove_sm.commit.txid import coordinator_of, first_txid_at
 from grove_sm.domain.errors import NotFound, StoreUnavailable
 from grove_sm.domain.values import parse_time
 from grove_sm.journal.hold import DecidedHold, holder_of
+from grove_sm.operations.plan import Heuristic
 
 
 @dataclass

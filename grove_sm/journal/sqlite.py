@@ -4,7 +4,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +12,10 @@ from grove_sm.commit.contract import Holder
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import (
     Entry,
-    Heuristic,
     Recorded,
     decode_entry,
     decode_head,
+    decode_redo,
     encode_head,
     encode_redo,
     seal,
@@ -28,20 +28,28 @@ from grove_sm.journal.append import Appender
 from grove_sm.journal.hold import DecidedHold, holder_of
 from grove_sm.journal.liveness import Liveness
 from grove_sm.journal.schema import FORMAT, MIGRATIONS, UNFINISHED
+from grove_sm.operations.plan import Heuristic
 from grove_sm.sqlite_file import SQLiteFile, translate
 
 _TRIM_STEP: Final = 1000
 
+# Not by the two states that it means, so that a damaged state is met too.
 _UNAPPLIED_IDS: Final = (
-    f"SELECT txid FROM transactions WHERE {UNFINISHED} AND state IN ('planned', 'committed')"
+    f"SELECT txid FROM transactions WHERE {UNFINISHED} AND state < 'applied' UNION ALL "
+    f"SELECT txid FROM transactions WHERE {UNFINISHED} AND state > 'applied'"
 )
 _ALL_UNFINISHED: Final = (
-    f"SELECT txid, coordinator, state, head, redo FROM transactions WHERE {UNFINISHED} ORDER BY seq"
+    "SELECT txid, coordinator, state, head, redo "
+    f"FROM transactions INDEXED BY unfinished_transactions WHERE {UNFINISHED} ORDER BY seq"
 )
-_STATES: Final = "state IN ('planned', 'committed', 'applied')"
+_STATES: Final = ("planned", "committed", "applied")
 _ONE_UNFINISHED: Final = (
     "SELECT txid, coordinator, state, head, redo FROM transactions "
-    f"WHERE {UNFINISHED} AND {_STATES} AND txid = ?"
+    f"WHERE {UNFINISHED} AND state IN {_STATES} AND txid = ?"
+)
+_ONE_IN_ANY_STATE: Final = (
+    "SELECT txid, coordinator, state, head, redo "
+    f"FROM transactions INDEXED BY unfinished_transactions WHERE {UNFINISHED} AND txid = ?"
 )
 _APPEND: Final = (
     "INSERT INTO transactions (txid, coordinator, state, head, redo) VALUES (?, ?, ?, ?, ?)"
@@ -89,16 +97,15 @@ class SQLiteJournal:
             migrations=MIGRATIONS,
             busy_timeout=busy_timeout,
         )
-        try:
+        self._unwritten: set[str] = set()
+        self._own: dict[str, Holder] = {}
+        with ExitStack() as undo:
+            undo.callback(self._file.close)
             self._liveness = Liveness(path)
-            self._unwritten: set[str] = set()
-            self._own: dict[str, Holder] = {}
-            self._own_keys: set[str] = set()
+            undo.callback(self._liveness.close)
             self._appender = Appender(self._file, on_begin=self._mark_released, settle=self._settle)
             self._coordinator = self._register(opened_at)
-        except BaseException:
-            self._file.close()
-            raise
+            undo.pop_all()
 
     @property
     def name(self) -> str:
@@ -136,7 +143,6 @@ class SQLiteJournal:
                 section.join(entry.txid)
         if hold.asked is Decision.COMMIT:
             self._own[entry.txid] = holder_of(entry, "committed")
-            self._own_keys.update(entry.keys)
         hold.settle(hold.asked or Decision.ABORT)
 
     @contextmanager
@@ -186,27 +192,32 @@ class SQLiteJournal:
         )
 
     def load(self, txid: str) -> Entry | None:
+        is_own = txid in self._own
         with self._file.errors:
-            row = self._file.connection.execute(_ONE_UNFINISHED, (txid,)).fetchone()
+            row = self._one(self._file.connection, txid)
         if row is None:
-            # Another coordinator may have finished what this one committed.
-            self.release(txid)
+            if is_own:
+                # Another coordinator has finished and forgotten what this one committed.
+                self.release(txid)
+            # Otherwise it may be part of an append that is not committed yet.
             return None
         if row[2] == "planned":
             return None
-        return decode_entry(row[3], row[4], what=f"transaction {txid}", where=self._place(txid))
+        what, where = f"transaction {txid}", self._place(txid)
+        if row[2] not in _STATES:
+            raise Corrupt(what=what, where=where, reason=f"its state is {row[2]!r}")
+        return decode_entry(row[3], row[4], txid, what=what, where=where)
 
     def abort(self, txid: str) -> Decision:
         with self._appender.aside() as connection:
-            connection.execute(_ABORT_PLANNED, (txid,))
+            if connection.execute(_ABORT_PLANNED, (txid,)).rowcount:
+                return Decision.ABORT
             state = self._state(connection, txid)
         return Decision.ABORT if state in (None, "aborted") else Decision.COMMIT
 
     def release(self, txid: str) -> None:
         self._unwritten.add(txid)
-        holder = self._own.pop(txid, None)
-        if holder is not None and holder.keys is not None:
-            self._own_keys.difference_update(holder.keys)
+        self._own.pop(txid, None)
 
     def flush(self) -> None:
         self.finish(())
@@ -310,12 +321,14 @@ class SQLiteJournal:
     def close(self) -> None:
         self._file.close()
         self._liveness.release(self._coordinator)
+        self._liveness.close()
 
     def _gone(self, connection: sqlite3.Connection) -> list[int]:
         """Dead coordinators that have left nothing unfinished."""
         rows = connection.execute(
             "SELECT id FROM coordinators WHERE id NOT IN "
-            f"(SELECT coordinator FROM transactions WHERE {UNFINISHED} AND {_STATES}) LIMIT ?",
+            "(SELECT coordinator FROM transactions "
+            f"WHERE {UNFINISHED} AND state IN {_STATES}) LIMIT ?",
             (_TRIM_STEP,),
         )
         return [coordinator for (coordinator,) in rows if not self.is_alive(coordinator)]
@@ -341,8 +354,7 @@ class SQLiteJournal:
             for holder in self._others(connection)
             if holder.keys is None or not keys.isdisjoint(holder.keys)
         ]
-        if not keys.isdisjoint(self._own_keys):
-            refused_by += [h for h in self._own.values() if not keys.isdisjoint(h.keys or keys)]
+        refused_by += [h for h in tuple(self._own.values()) if not keys.isdisjoint(h.keys or keys)]
         recorded = None
         if entry.idempotency:
             recorded = self._recall(connection, entry.idempotency.record_id, entry.created_at)
@@ -355,26 +367,38 @@ class SQLiteJournal:
         others = []
         for (txid,) in found:
             if txid not in released and txid not in own:
-                row = connection.execute(_ONE_UNFINISHED, (txid,)).fetchone()
+                row = self._one(connection, txid)
                 if row is not None:
                     others.append(self._holder(row))
         return others
 
+    @staticmethod
+    def _one(connection: sqlite3.Connection, txid: str) -> tuple[str, int, str, str, str] | None:
+        found = connection.execute(_ONE_UNFINISHED, (txid,)).fetchone()
+        if found is None:
+            # Rare: it is finished, or its state is damaged.
+            found = connection.execute(_ONE_IN_ANY_STATE, (txid,)).fetchone()
+        row: tuple[str, int, str, str, str] | None = found
+        return row
+
     def _holder(self, row: tuple[str, int, str, str, str | None]) -> Holder:
         txid, coordinator, state, head, redo = row
+        if state not in _STATES:
+            # Who meets it has to load it, and is then told.
+            state = "committed"
         entry = self._head(txid, head)
         if entry is not None:
             return holder_of(entry, state)
         try:
-            _, writes, _, _ = unseal(redo, what=f"transaction {txid}", where=self._place(txid))
+            found = decode_redo(redo, txid, what=f"transaction {txid}", where=self._place(txid))
         except Corrupt:
             return Holder(txid, coordinator, state, None, None)
-        written = frozenset((collection, record_id) for collection, record_id, _, _ in writes)
-        return Holder(txid, coordinator, state, None, written)
+        written = frozenset((write.collection, write.record_id) for write in found.writes)
+        return Holder(txid, coordinator, state, frozenset(found.keys), written)
 
     def _head(self, txid: str, head: object) -> Entry | None:
         try:
-            return decode_head(head, what=f"transaction {txid}", where=self._place(txid))
+            return decode_head(head, txid, what=f"transaction {txid}", where=self._place(txid))
         except Corrupt:
             return None
 
@@ -404,7 +428,7 @@ class SQLiteJournal:
 
     @staticmethod
     def _state(connection: sqlite3.Connection, txid: str) -> str | None:
-        row = connection.execute(_ONE_UNFINISHED, (txid,)).fetchone()
+        row = SQLiteJournal._one(connection, txid)
         if row is not None:
             return str(row[2])
         row = connection.execute(
@@ -419,6 +443,8 @@ class SQLiteJournal:
         would find it. Committing an abort in its place overwrites that, and settles the matter.
         """
         failure = translate(self._name, error)
+        # A full disk has no room for the record's last page, without which it is no commit.
+        has_failed = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
         try:
             with self._file.errors, self._file.transaction() as connection:
                 state = self._state(connection, txid)
@@ -429,7 +455,7 @@ class SQLiteJournal:
                     connection.execute(_ABORT_PLANNED, (txid,))
             self._file.force()
         except GroveError:
-            return OutcomeUnknown(txid=txid, reason=str(failure))
+            return failure if has_failed else OutcomeUnknown(txid=txid, reason=str(failure))
         is_aborted = state in (None, "planned", "aborted")
         return failure if is_aborted else OutcomeUnknown(txid=txid, reason=str(failure))
 

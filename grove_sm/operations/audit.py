@@ -17,6 +17,7 @@ from grove_sm.domain import (
     Reservation,
 )
 from grove_sm.domain.errors import Corrupt
+from grove_sm.domain.frozen import FrozenDict
 from grove_sm.operations.documents import decode
 from grove_sm.operations.layout import (
     BOUNTIES,
@@ -26,7 +27,7 @@ from grove_sm.operations.layout import (
     CREDITS,
     HANDOFFS,
 )
-from grove_sm.operations.plan import Stored
+from grove_sm.operations.plan import Heuristic, Stored
 
 R = TypeVar("R", bound=Record)
 
@@ -63,8 +64,9 @@ def audit(
     collections: Mapping[str, Sequence[Stored | Exception]],
     topology: Mapping[str, Sequence[str]],
     *,
-    heuristics: Sequence[Any] = (),
+    heuristics: Sequence[Heuristic] = (),
     damaged: Sequence[Corrupt] = (),
+    committed: Mapping[str, str] = FrozenDict(),
 ) -> AuditReport:
     """Check everything.
 
@@ -73,13 +75,14 @@ def audit(
         topology: to tell which handoffs are missing where a record does not say.
         heuristics: outcomes that other software's writes have made unclear.
         damaged: what of the journal could not be read.
+        committed: the members of each transaction whose writes have to be there, by its id.
     """
     subject = _Subject(collections)
     violations = [
         *subject.damaged,
         *(Violation("every record is readable", (e.what,), str(e)) for e in damaged),
-        *(Violation("no heuristic outcome", (h.record_id,), f"{h}") for h in heuristics),
-        *_whole(collections),
+        *_heuristics(heuristics),
+        *_whole(collections, committed),
         *_contributions(subject, topology),
         *_handoffs(subject),
         *_claims(subject),
@@ -136,27 +139,51 @@ class _Subject:
             self.damaged.append(violation)
 
 
-def _whole(collections: Mapping[str, Sequence[Stored | Exception]]) -> Iterator[Violation]:
-    """Wherever a part of a transaction is, all its parts are."""
-    revisions = {
-        (name, stored.record_id): stored.revision
-        for name, collection in collections.items()
-        for stored in collection
-        if isinstance(stored, Stored)
-    }
-    seen: set[str] = set()
-    for (name, record_id), stored in _stored(collections):
-        if stored.txid in seen:
-            continue
-        seen.add(stored.txid)
-        for member in json.loads(stored.members):
-            collection, member_id, revision = member
-            if revisions.get((collection, member_id), 0) < revision:
+def _heuristics(heuristics: Sequence[Heuristic]) -> Iterator[Violation]:
+    """No other software has come between a transaction and its record."""
+    for outcome in heuristics:
+        yield Violation(
+            "no other software writes here",
+            (f"{outcome.collection} {outcome.record_id}",),
+            f"transaction {outcome.txid} was to replace {outcome.expected} in {outcome.store}, "
+            f"but found {outcome.found}, which no transaction made; it left that as it is",
+        )
+
+
+def _whole(
+    collections: Mapping[str, Sequence[Stored | Exception]], committed: Mapping[str, str]
+) -> Iterator[Violation]:
+    """Wherever a part of a transaction is, all are; and all of what the journal has committed."""
+    revisions = _revisions(collections)
+    transactions = {stored.txid: stored.members for _, stored in _stored(collections)}
+    for txid, members in {**transactions, **committed}.items():
+        parts = [
+            (f"{name} {key}", revisions.get((name, key), 0), r)
+            for name, key, r in json.loads(members)
+        ]
+        there = [record for record, found, written in parts if found >= written]
+        for record, found, written in parts:
+            if found >= written:
+                continue
+            if there:
                 yield Violation(
                     "an operation is whole",
-                    (f"{name} {record_id}", f"{collection} {member_id}"),
-                    f"transaction {stored.txid} wrote the first but not the second",
+                    (there[0], record),
+                    f"transaction {txid} wrote the first but not the second",
                 )
+            else:
+                yield Violation(
+                    "what was committed is there",
+                    (record,),
+                    f"transaction {txid} wrote its revision {written}; "
+                    + (f"revision {found} is there" if found else "it is not there"),
+                )
+
+
+def _revisions(
+    collections: Mapping[str, Sequence[Stored | Exception]],
+) -> dict[tuple[str, str], int]:
+    return {key: stored.revision for key, stored in _stored(collections)}
 
 
 def _stored(

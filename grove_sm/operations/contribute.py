@@ -3,6 +3,7 @@
 Grove protocol, section 7.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -13,7 +14,7 @@ from grove_sm.domain.errors import NotFound
 from grove_sm.lifecycles import HANDOFF, advance
 from grove_sm.operations.documents import create, decode, update
 from grove_sm.operations.layout import CONTRIBUTIONS, HANDOFFS, contribution_family
-from grove_sm.operations.plan import Facts, Find, Get, Plan, Read, Stored, Write, make_plan
+from grove_sm.operations.plan import Facts, Find, Get, Plan, Read, Stored, make_plan
 
 OPERATION: Final = "contribute"
 
@@ -34,19 +35,18 @@ def plan_contribute(request: ContributeRequest, facts: Facts) -> Plan:
     Raises NotFound if the target of a relation does not exist.
     """
     contribution = request.contribution
-    targets = tuple(dict.fromkeys(relation.target_cid for relation in contribution.relations))
+    cid = contribution.cid
+    targets = tuple(dict.fromkeys([r.target_cid for r in contribution.relations]))
     answered = tuple(
-        dict.fromkeys(r.target_cid for r in contribution.relations if r.relation_type in _ANSWERS)
+        dict.fromkeys([r.target_cid for r in contribution.relations if r.relation_type in _ANSWERS])
     )
-    reads: list[Read] = [] if facts.hopeful else [Get(CONTRIBUTIONS, contribution.cid)]
-    reads += (Get(CONTRIBUTIONS, target) for target in targets)
-    reads += (Find(HANDOFFS, (("sourceCid", target),)) for target in answered)
-    facts.need(*reads)
-
     if not facts.hopeful:
-        published = facts.get(CONTRIBUTIONS, contribution.cid)
+        facts.need(Get(CONTRIBUTIONS, cid), *_reads(targets, answered))
+        published = facts.get(CONTRIBUTIONS, cid)
         if published is not None:
             return _as_published(published, facts)
+    elif targets:
+        facts.need(*_reads(targets, answered))
     for target in targets:
         if facts.get(CONTRIBUTIONS, target) is None:
             index = [relation.target_cid for relation in contribution.relations].index(target)
@@ -55,37 +55,46 @@ def plan_contribute(request: ContributeRequest, facts: Facts) -> Plan:
             )
 
     replies = [
-        update(HANDOFFS, stored, _reply(handoff, contribution.cid))
+        update(HANDOFFS, stored, _reply(handoff, cid))
         for target in answered
         for stored, handoff in _open_to(request, facts.find(HANDOFFS, sourceCid=target))
     ]
-    handoffs = list(_handoffs(request))
-    writes: list[Write] = [create(CONTRIBUTIONS, contribution.cid, contribution)]
-    writes += (create(HANDOFFS, handoff.handoff_id, handoff) for handoff in handoffs)
+    handoffs = _handoffs(request)
+    writes = [create(CONTRIBUTIONS, cid, contribution)]
+    writes += [create(HANDOFFS, handoff.handoff_id, handoff) for handoff in handoffs]
     writes += replies
     return make_plan(
         OPERATION,
         facts,
         writes=writes,
-        keys=[contribution_family(cid) for cid in (contribution.cid, *answered)],
-        result=_result(contribution.cid, handoffs, [write.record_id for write in replies]),
+        keys=[contribution_family(held) for held in (cid, *answered)],
+        result=_result(cid, handoffs, [write.record_id for write in replies]),
     )
 
 
-def _handoffs(request: ContributeRequest) -> Iterator[Handoff]:
-    contribution = request.contribution
-    from_role = contribution.agent.role
+def _reads(targets: Sequence[str], answered: Sequence[str]) -> list[Read]:
+    """What a contribution's relations depend on."""
+    return [
+        *(Get(CONTRIBUTIONS, target) for target in targets),
+        *(Find(HANDOFFS, (("sourceCid", target),)) for target in answered),
+    ]
+
+
+def _handoffs(request: ContributeRequest) -> list[Handoff]:
+    cid, from_role = request.contribution.cid, request.contribution.agent.role
     if from_role is None:
-        return
-    for to_role in dict.fromkeys(request.topology.get(from_role, ())):
-        yield Handoff(
-            handoff_id=handoff_id(contribution.cid, to_role),
-            source_cid=contribution.cid,
+        return []
+    return [
+        Handoff(
+            handoff_id=handoff_id(cid, to_role),
+            source_cid=cid,
             from_role=from_role,
             to_role=to_role,
-            status="pending_pickup",
+            status=HANDOFF.initial,
             created_at=request.now,
         )
+        for to_role in dict.fromkeys(request.topology.get(from_role, ()))
+    ]
 
 
 def handoff_id(source_cid: str, to_role: str) -> str:
@@ -112,10 +121,16 @@ def _reply(handoff: Handoff, cid: str) -> Handoff:
 
 
 def _as_published(published: Stored, facts: Facts) -> Plan:
-    handoffs = [
-        decode(Handoff, stored) for stored in facts.find(HANDOFFS, sourceCid=published.record_id)
-    ]
-    result = _result(published.record_id, handoffs, [])
+    caused = {
+        stored.record_id: decode(Handoff, stored)
+        for stored in facts.find(HANDOFFS, sourceCid=published.record_id)
+    }
+    # What its transaction wrote, in that order; one made by other software may not say.
+    members = json.loads(published.members)
+    wrote = [record_id for name, record_id, _ in members if name == HANDOFFS]
+    handoffs = [caused[record_id] for record_id in wrote if record_id in caused]
+    replied = [record_id for record_id in wrote if record_id not in caused]
+    result = _result(published.record_id, handoffs or list(caused.values()), replied)
     result |= {"duplicate": True, "txid": published.txid}
     return make_plan(OPERATION, facts, writes=(), keys=(), result=result)
 

@@ -3,7 +3,7 @@
 import json
 from typing import TypeVar
 
-from grove_sm.domain import Record
+from grove_sm.domain import Contribution, Record
 from grove_sm.domain.errors import Corrupt, ValidationError
 from grove_sm.operations.plan import Stored, Write
 
@@ -16,12 +16,14 @@ def decode(kind: type[R], stored: Stored, where: str = "its store") -> R:
     Raises Corrupt, naming it and `where`, if the document breaks a rule or, for a contribution,
     does not match its CID.
     """
+    what = f"{kind.__name__.lower()} {stored.record_id}"
     try:
-        return kind.from_document(json.loads(stored.document))
+        record = kind.from_document(json.loads(stored.document))
     except (ValueError, ValidationError) as error:
-        raise Corrupt(
-            what=f"{kind.__name__.lower()} {stored.record_id}", where=where, reason=str(error)
-        ) from error
+        raise Corrupt(what=what, where=where, reason=str(error)) from error
+    if isinstance(record, Contribution) and record.cid != stored.record_id:
+        raise Corrupt(what=what, where=where, reason=f"what stands there has the CID {record.cid}")
+    return record
 
 
 def create(collection: str, record_id: str, record: Record) -> Write:

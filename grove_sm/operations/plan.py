@@ -62,6 +62,20 @@ class Write(NamedTuple):
         return self.base + 1
 
 
+class Heuristic(NamedTuple):
+    """A committed write that met a change which no transaction of this library made (X/Open XA).
+
+    `expected` and `found` say in words what the write was to replace and what stood there.
+    """
+
+    txid: str
+    store: str
+    collection: str
+    record_id: str
+    expected: str
+    found: str
+
+
 class IdempotencyKey(NamedTuple):
     """A caller's key for one request (Grove protocol, section 7).
 

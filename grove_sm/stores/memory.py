@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from grove_sm.commit.record import Heuristic
 from grove_sm.commit.redo import Verdict, heuristic, judge
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import COLLECTIONS, INDEXED
-from grove_sm.operations.plan import Expectation, Get, Read, Stored, Write
+from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
 
 Tables = dict[str, dict[str, Stored]]
 
@@ -123,10 +122,7 @@ class MemorySnapshot:
         self._tables = tables
 
     def scan(self, collection: str) -> Sequence[Stored | Exception]:
-        records = self._tables[collection].values()
-        return sorted(
-            records, key=lambda record: (_field(collection, record, "createdAt"), record.record_id)
-        )
+        return sorted(self._tables[collection].values())
 
 
 def _matches(collection: str, record: Stored, where: Sequence[tuple[str, str]]) -> bool:

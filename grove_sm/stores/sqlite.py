@@ -8,11 +8,11 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from grove_sm.commit.record import Heuristic, checksum
+from grove_sm.commit.record import checksum
 from grove_sm.commit.redo import Verdict, heuristic, judge
 from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.operations.plan import Expectation, Get, Read, Stored, Write
+from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
 from grove_sm.sqlite_file import SQLiteFile
 from grove_sm.stores.schema import FORMAT, MIGRATIONS, column
 
@@ -20,7 +20,7 @@ _FIELDS: Final = "record_id, revision, txid, members, document, checksum"
 _ORDER: Final = f"ORDER BY {column('createdAt')}, record_id"
 _GET: Final = {c: f"SELECT {_FIELDS} FROM {c} WHERE record_id = ?" for c in COLLECTIONS}
 _REVISION: Final = {c: f"SELECT revision FROM {c} WHERE record_id = ?" for c in COLLECTIONS}
-_SCAN: Final = {c: f"SELECT {_FIELDS} FROM {c}" for c in COLLECTIONS}
+_SCAN: Final = {c: f"SELECT {_FIELDS} FROM {c} ORDER BY record_id" for c in COLLECTIONS}
 _INSERT: Final = {
     c: f"INSERT INTO {c} ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     for c in COLLECTIONS
@@ -145,12 +145,15 @@ class SQLiteStore:
     def scan(self, connection: sqlite3.Connection, collection: str) -> list[Stored | Exception]:
         """Every record of a collection as a connection sees it; damaged ones as their Corrupt."""
         found: list[Stored | Exception] = []
-        with self._file.errors:
-            for row in connection.execute(_SCAN[collection]):
-                try:
-                    found.append(self._stored(collection, row))
-                except Corrupt as error:
-                    found.append(error)
+        try:
+            with self._file.errors:
+                for row in connection.execute(_SCAN[collection]):
+                    try:
+                        found.append(self._stored(collection, row))
+                    except Corrupt as error:
+                        found.append(error)
+        except Corrupt as error:
+            found.append(error)
         return found
 
     def _naming_damage(self, error: sqlite3.OperationalError, *collections: str) -> Exception:
@@ -161,6 +164,17 @@ class SQLiteStore:
                     if isinstance(record, Exception):
                         return record
         return error
+
+    def damage(self, connection: sqlite3.Connection, collection: str) -> list[Corrupt]:
+        """What SQLite finds wrong beneath a collection's records, which reads may not notice."""
+        try:
+            with self._file.errors:
+                rows = connection.execute(f"PRAGMA integrity_check({collection})").fetchall()
+        except Corrupt as error:
+            return [error]
+        where = f"{self._name}, table {collection}"
+        findings = [finding for (finding,) in rows if finding != "ok"]
+        return [Corrupt(what="the file", where=where, reason=finding) for finding in findings[:1]]
 
     def _found(self, connection: sqlite3.Connection, write: Write) -> Stored | None:
         row = connection.execute(_GET[write.collection], (write.record_id,)).fetchone()
@@ -185,7 +199,10 @@ class SQLiteSnapshot:
         self._connection = connection
 
     def scan(self, collection: str) -> Sequence[Stored | Exception]:
-        return self._store.scan(self._connection, collection)
+        found = self._store.scan(self._connection, collection)
+        if any(isinstance(record, Exception) for record in found):
+            return found
+        return [*self._store.damage(self._connection, collection), *found]
 
 
 def _put(connection: sqlite3.Connection, txid: str, members: str, write: Write) -> bool:
