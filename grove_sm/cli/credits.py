@@ -1,0 +1,52 @@
+"""Commands about credits."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grove_sm.cli.options import HERE, AsJson, GroveFolder, Key, open_grove
+from grove_sm.cli.output import write_facts, write_json
+
+if TYPE_CHECKING:
+    from grove_sm.domain import Account
+
+app = typer.Typer(no_args_is_help=True)
+
+_Agent = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
+
+
+@app.command()
+def grant(
+    agent: _Agent,
+    amount: Annotated[int, typer.Argument(metavar="AMOUNT", help="How many credits.")],
+    *,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Give an agent credits, and show its account afterwards."""
+    with open_grove(grove) as opened:
+        account = opened.grant_credits(agent, amount, idempotency_key=key)
+    _write(account, as_json=as_json)
+
+
+@app.command()
+def balance(agent: _Agent, *, grove: GroveFolder = HERE, as_json: AsJson = False) -> None:
+    """Show an agent's account; one that never had credits has none."""
+    with open_grove(grove) as opened:
+        account = opened.credits.balance(agent)
+    _write(account, as_json=as_json)
+
+
+def _write(account: "Account", *, as_json: bool) -> None:
+    if as_json:
+        write_json({**account.to_document(), "total": account.total})
+        return
+    write_facts(
+        [
+            ("agent", account.agent_id),
+            ("available", account.available),
+            ("reserved", account.reserved),
+            ("total", account.total),
+        ]
+    )

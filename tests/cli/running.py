@@ -1,0 +1,53 @@
+"""Runs commands in this process, as the command line would."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from grove_sm.cli.app import app
+
+
+class Commands:
+    """Runs commands on one grove."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(
+        self, *args: str, status: int = 0, stdin: bytes | None = None, grove: bool = True
+    ) -> Result:
+        """What a command printed, once it ended with this status and no traceback."""
+        where = ["--grove", str(self.folder)] if grove else []
+        result = CliRunner().invoke(app, [*args, *where], input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        if result.exit_code != status:
+            pytest.fail(f"{args} ended with {result.exit_code}, not {status}:\n{result.output}")
+        return result
+
+    def json(self, *args: str, status: int = 0, stdin: bytes | None = None) -> Any:
+        """The one JSON document that a command printed."""
+        return json.loads(self.run(*args, "--json", status=status, stdin=stdin).stdout)
+
+    def error(self, *args: str, status: int) -> dict[str, Any]:
+        """The error that a command told as JSON, with nothing on stdout."""
+        result = self.run(*args, "--json", status=status)
+        assert result.stdout == ""
+        document: dict[str, Any] = json.loads(result.stderr)
+        assert set(document) == {"code", "message", "facts"}
+        return document
+
+    def contribute(self, summary: str, *more: str, agent: str = "coder-1") -> Any:
+        """A contribution by a coder."""
+        who = ("--agent", agent, "--role", "coder")
+        return self.json("contribute", "--kind", "work", "--summary", summary, *who, *more)
+
+
+def everything(commands: Commands) -> Sequence[Any]:
+    """All records that the command line lists."""
+    listings = (["contributions"], ["handoffs"], ["claims"], ["bounty", "list"])
+    return [commands.json(*listing) for listing in listings]
