@@ -1,0 +1,106 @@
+"""A grove whose stores and journal can be hindered from doing some of their work."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from grove_sm import Grove
+from grove_sm.domain.errors import StoreUnavailable
+from grove_sm.journal.sqlite import SQLiteJournal
+from grove_sm.operations.layout import COLLECTIONS
+from grove_sm.operations.plan import Expectation, Heuristic, Read, Stored, Write
+from grove_sm.stores.sqlite import SQLiteStore
+from tests.groves import NOW, build
+
+
+class HinderedStore(SQLiteStore):
+    """A store that can be `down`, or fail to force only."""
+
+    down = False
+    cannot_force = False
+
+    def read(self, read: Read) -> tuple[Stored, ...]:
+        self._require(not self.down)
+        return super().read(read)
+
+    def page(
+        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+    ) -> tuple[Stored, ...]:
+        self._require(not self.down)
+        return super().page(collection, where, limit)
+
+    def validate(self, expectations: Sequence[Expectation]) -> bool:
+        self._require(not self.down)
+        return super().validate(expectations)
+
+    def apply(self, txid: str, members: str, writes: Sequence[Write]) -> tuple[Heuristic, ...]:
+        self._require(not self.down)
+        return super().apply(txid, members, writes)
+
+    def force(self) -> None:
+        self._require(not (self.down or self.cannot_force))
+        super().force()
+
+    def _require(self, able: bool) -> None:
+        if not able:
+            raise StoreUnavailable(store=self.name, reason="it is hindered")
+
+
+class ApplyHinderedStore(HinderedStore):
+    """A store that goes down between its vote and the apply."""
+
+    goes_down = False
+
+    def validate(self, expectations: Sequence[Expectation]) -> bool:
+        vote = super().validate(expectations)
+        self.down = self.down or self.goes_down
+        return vote
+
+
+class HinderedJournal(SQLiteJournal):
+    """A journal that can fail to finish."""
+
+    cannot_finish = False
+
+    def finish(self, txids: Sequence[str]) -> None:
+        if self.cannot_finish:
+            raise StoreUnavailable(store=self.name, reason="it is hindered")
+        super().finish(txids)
+
+
+class Hindered:
+    """The parts of a grove over five files, and the groves made of them."""
+
+    def __init__(
+        self, folder: Path, clock: Callable[[], datetime], random: Callable[[], str]
+    ) -> None:
+        self._folder, self._clock, self._random = folder, clock, random
+        self.stores: dict[str, ApplyHinderedStore] = {}
+        self.groves: list[Grove] = []
+
+    def open(self, *, background: bool = False) -> Grove:
+        """A grove of a new coordinator; `stores` and `journal` are its parts."""
+        self.stores = {
+            name: ApplyHinderedStore(self._folder / f"{name}.db") for name in COLLECTIONS
+        }
+        self.journal = HinderedJournal(self._folder / "journal.db", opened_at=NOW)
+        grove = build(
+            self.journal,
+            self.stores,
+            self._clock,
+            self._random,
+            background=background,
+            patience=0.2,
+        )
+        self.groves.append(grove)
+        return grove
+
+    def reopen_down(self, collection: str) -> Grove:
+        """As `open`, while a store is down."""
+        ApplyHinderedStore.down = True
+        try:
+            grove = self.open()
+        finally:
+            ApplyHinderedStore.down = False
+        self.stores[collection].down = True
+        return grove

@@ -1,0 +1,158 @@
+"""A damaged journal record is named, and costs nothing but itself."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from grove_sm import Contributed, Corrupt, Grove
+from tests.groves import CODER, REVIEWER, Clock, Names, open_files
+
+
+class Left(NamedTuple):
+    """What a coordinator has left behind: committed, and applied nowhere."""
+
+    first: Contributed
+    damaged: Contributed
+    last: Contributed
+
+
+class Opener(NamedTuple):
+    """Opens the test's grove, as often as the test likes."""
+
+    open: Callable[[], Grove]
+    folder: Path
+
+    def damage(self, txid: str, change: str) -> None:
+        """Change columns of a transaction's row behind the journal's back."""
+        with closing(sqlite3.connect(self.folder / "journal.db")) as connection, connection:
+            changed = connection.execute(
+                f"UPDATE transactions SET {change} WHERE txid = ?", (txid,)
+            )
+            assert changed.rowcount == 1
+
+
+@pytest.fixture
+def opened(tmp_path: Path, clock: Clock, names: Names) -> Iterator[Opener]:
+    """Five files; every grove on them is closed at the end."""
+    with ExitStack() as stack:
+        yield Opener(lambda: stack.enter_context(open_files(tmp_path, clock, names)), tmp_path)
+
+
+@pytest.fixture
+def left(opened: Opener) -> Left:
+    """Three committed contributions of a dead coordinator."""
+    grove = opened.open()
+    grove.coordinator.applier.lag = 100
+    done = [grove.contribute(kind="work", summary=s, agent=CODER) for s in ("one", "two", "three")]
+    grove.abandon()
+    return Left(*done)
+
+
+DAMAGE = {
+    "a bit of its redo": "redo = replace(redo, 'two', 'twp')",
+    "its redo's checksum": "redo = '0' || substr(redo, 2)",
+    "its redo cut short": "redo = substr(redo, 1, length(redo) / 2)",
+    "its redo gone": "redo = NULL",
+    "its redo no text": "redo = x'00ff80'",
+    "a byte that is no UTF-8": "redo = CAST(CAST(substr(redo, 1, 30) AS BLOB) || x'ff' AS TEXT)",
+    "its head cut short": "head = substr(head, 1, length(head) / 2)",
+    "a bit of its head": "head = replace(head, 'contribution:', 'contributioo:')",
+    "both": "head = 'x', redo = 'x'",
+    "its state": "state = 'commitued'",
+    "its state, past applied": "state = 'sommitted'",
+    "another's redo": "redo = (SELECT redo FROM transactions ORDER BY seq LIMIT 1)",
+    "another's head": "head = (SELECT head FROM transactions ORDER BY seq LIMIT 1)",
+}
+
+
+@pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)
+def test_recovery_names_a_damaged_record_and_does_the_rest(
+    opened: Opener, left: Left, change: str
+) -> None:
+    opened.damage(left.damaged.txid, change)
+    grove = opened.open()
+    for report in (grove.recovery, grove.recover()):
+        assert report.in_doubt == [left.damaged.txid]
+        (corrupt,) = report.corrupt
+        assert str(opened.folder / "journal.db") in corrupt
+        assert left.damaged.txid in corrupt
+    assert grove.recovery.rolled_forward == [left.first.txid, left.last.txid]
+    assert grove.recovery.rolled_back == []
+    opened.damage(left.damaged.txid, "state = 'aborted'")
+    assert grove.recover().in_doubt == []
+    assert {c.summary for c in grove.contributions.list()} == {"one", "three"}
+
+
+@pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)
+def test_whoever_touches_it_is_told_and_nothing_of_it_is_lost(
+    opened: Opener, left: Left, change: str
+) -> None:
+    opened.damage(left.damaged.txid, change)
+    grove = opened.open()
+    for touch in (
+        lambda: grove.contributions.get(left.damaged.cid),
+        grove.contributions.list,
+        lambda: grove.handoffs.list(source_cid=left.damaged.cid),
+        lambda: grove.publish(left.damaged.contribution),
+    ):
+        with pytest.raises(Corrupt) as caught:
+            touch()
+        assert str(opened.folder / "journal.db") in caught.value.where
+        assert left.damaged.txid in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change", [change for name, change in DAMAGE.items() if name != "both"], ids=str
+)
+def test_whoever_does_not_touch_it_goes_on(opened: Opener, left: Left, change: str) -> None:
+    opened.damage(left.damaged.txid, change)
+    grove = opened.open()
+    for done in (left.first, left.last):
+        assert grove.contributions.get(done.cid) == done.contribution
+    answer = grove.contribute(
+        kind="work",
+        summary="four",
+        agent=CODER,
+        relations=[{"targetCid": left.first.cid, "relationType": "derives_from"}],
+    )
+    assert grove.contributions.get(answer.cid) == answer.contribution
+    assert grove.grant_credits("sponsor-1", 10).available == 10
+    assert grove.claim("file:a", agent=REVIEWER, intent_summary="look").renewed is False
+    grove.flush()
+    assert grove.recover().in_doubt == [left.damaged.txid]
+
+
+def test_a_repaired_record_is_rolled_forward(opened: Opener, left: Left) -> None:
+    opened.damage(left.damaged.txid, "redo = '!' || redo")
+    grove = opened.open()
+    assert grove.recovery.in_doubt == [left.damaged.txid]
+    opened.damage(left.damaged.txid, "redo = substr(redo, 2)")
+    assert grove.recover().rolled_forward == [left.damaged.txid]
+    assert grove.contributions.get(left.damaged.cid) == left.damaged.contribution
+    assert grove.audit().ok
+
+
+def test_a_damaged_id_is_named_as_it_is_found(opened: Opener, left: Left) -> None:
+    opened.damage(left.damaged.txid, "txid = 'tx-019b796dd600-1-damaged'")
+    grove = opened.open()
+    assert grove.recovery.in_doubt == ["tx-019b796dd600-1-damaged"]
+    assert grove.recovery.rolled_forward == [left.first.txid, left.last.txid]
+    with pytest.raises(Corrupt) as caught:
+        grove.contributions.get(left.damaged.cid)
+    assert "tx-019b796dd600-1-damaged" in caught.value.where
+
+
+def test_a_damaged_idempotency_key_is_named(opened: Opener) -> None:
+    with opened.open() as grove:
+        grove.contribute(kind="work", summary="one", agent=CODER, idempotency_key="k")
+    with closing(sqlite3.connect(opened.folder / "journal.db")) as connection, connection:
+        connection.execute("UPDATE idempotency_keys SET recorded = 'x' || recorded")
+    grove = opened.open()
+    with pytest.raises(Corrupt) as caught:
+        grove.contribute(kind="work", summary="one", agent=CODER, idempotency_key="k")
+    assert "idempotency_keys" in caught.value.where
+    grove.contribute(kind="work", summary="one more", agent=CODER, idempotency_key="k2")

@@ -1,0 +1,180 @@
+"""What a journal in a SQLite file adds: decisions that share a forced write share nothing else."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from grove_sm.commit.machine import Decision
+from grove_sm.commit.record import Entry
+from grove_sm.domain.errors import GroveError, StoreUnavailable
+from grove_sm.journal.append import Appender
+from grove_sm.journal.sqlite import SQLiteJournal
+from tests.groves import NOW
+
+from .places import entry
+
+BROKEN = "bbbb"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal is."""
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[SQLiteJournal]:
+    """The journal."""
+    with closing(SQLiteJournal(path, opened_at=NOW)) as journal:
+        yield journal
+
+
+def decide(journal: SQLiteJournal, made: Entry) -> Decision:
+    with journal.hold(made, one_append=True) as hold:
+        assert hold.refused_by == ()
+        hold.decide(Decision.COMMIT)
+    return hold.decision
+
+
+def committed(journal: SQLiteJournal) -> set[str]:
+    return {holder.txid for holder in journal.unapplied()}
+
+
+def in_one_batch(journal: SQLiteJournal, work: list[Callable[[], object]]) -> list[Future[object]]:
+    """Start each piece of work while the turn is taken, so that all queue up behind it."""
+    with (
+        ThreadPoolExecutor(len(work)) as pool,
+        journal.hold(entry(journal, "first"), one_append=True),
+    ):
+        futures = [pool.submit(piece) for piece in work]
+        while journal._appender._waiting < len(work):
+            threading.Event().wait(0.001)
+    return futures
+
+
+def test_those_who_wait_share_one_commit(journal: SQLiteJournal) -> None:
+    commits: list[str] = []
+    journal._appender.connection.set_trace_callback(
+        lambda statement: commits.append(statement) if statement == "COMMIT" else None
+    )
+    made = [entry(journal, f"{number}x") for number in range(8)]
+    futures = in_one_batch(journal, [partial(decide, journal, m) for m in made])
+    assert {future.result() for future in futures} == {Decision.COMMIT}
+    assert committed(journal) >= {m.txid for m in made}
+    assert len(commits) < len(made)
+
+
+def test_a_refused_one_in_the_middle_spoils_nothing(journal: SQLiteJournal) -> None:
+    made = [entry(journal, f"{number}x", keys=(f"k{number // 2}",)) for number in range(8)]
+
+    def try_to_decide(made: Entry) -> Decision:
+        with journal.hold(made, one_append=True) as hold:
+            if not hold.refused_by:
+                hold.decide(Decision.COMMIT)
+        return hold.decision
+
+    futures = in_one_batch(journal, [partial(try_to_decide, m) for m in made])
+    won = {m.txid for m, future in zip(made, futures, strict=True)
+           if future.result() is Decision.COMMIT}  # fmt: skip
+    assert len(won) == len(made) // 2
+    assert committed(journal) >= won
+    assert not committed(journal) & ({m.txid for m in made} - won)
+
+
+def test_one_that_raises_before_it_decided_spoils_nothing(journal: SQLiteJournal) -> None:
+    made = [entry(journal, f"{number}x") for number in range(4)]
+
+    def hold_and_raise() -> None:
+        with journal.hold(entry(journal, "raises"), one_append=True) as hold:
+            hold.decide(Decision.COMMIT)
+            raise ZeroDivisionError
+
+    work: list[Callable[[], object]] = [partial(decide, journal, m) for m in made]
+    *futures, raising = in_one_batch(journal, [*work, hold_and_raise])
+    assert isinstance(raising.exception(), ZeroDivisionError)
+    assert {future.result() for future in futures} == {Decision.COMMIT}
+    assert committed(journal) >= {m.txid for m in made}
+
+
+def test_one_whose_append_fails_takes_none_half_along(path: Path, journal: SQLiteJournal) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE TRIGGER broken BEFORE INSERT ON transactions "
+            f"WHEN new.txid LIKE '%{BROKEN}' BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+    made = [entry(journal, name) for name in ("aaaa", BROKEN, "cccc", "dddd")]
+    futures = in_one_batch(journal, [partial(decide, journal, m) for m in made])
+    outcomes = {
+        m.txid: future.exception() or future.result()
+        for m, future in zip(made, futures, strict=True)
+    }
+    assert isinstance(outcomes[made[1].txid], StoreUnavailable)
+    for txid, outcome in outcomes.items():
+        if outcome is Decision.COMMIT:
+            assert txid in committed(journal)
+        else:
+            assert isinstance(outcome, StoreUnavailable)
+            assert txid not in committed(journal)
+            assert journal.outcome(txid) is Decision.ABORT
+    assert decide(journal, entry(journal, "afterwards")) is Decision.COMMIT
+
+
+class Unwilling(sqlite3.Connection):
+    """A connection whose next commits fail, as on a disk that has just filled up."""
+
+    failures = 0
+
+    def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
+        if sql == "COMMIT" and type(self).failures:
+            type(self).failures -= 1
+            raise sqlite3.OperationalError("the disk is full")
+        return super().execute(sql, *args)  # type: ignore[arg-type]
+
+
+def test_all_in_a_batch_whose_commit_fails_are_told_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def connect_unwilling(*args: object, **kwargs: object) -> sqlite3.Connection:
+        return connect(*args, **{**kwargs, "factory": Unwilling})  # type: ignore[no-any-return, call-overload]
+
+    monkeypatch.setattr(sqlite3, "connect", connect_unwilling)
+    with closing(SQLiteJournal(path, opened_at=NOW)) as journal:
+        made = [entry(journal, f"{number}x") for number in range(4)]
+        Unwilling.failures = 1
+        futures = in_one_batch(journal, [partial(decide_or_fail, journal, m) for m in made])
+        results = [future.result() for future in futures]
+        assert any(isinstance(result, StoreUnavailable) for result in results)
+        for m, result in zip(made, results, strict=True):
+            assert (m.txid in committed(journal)) is (result is Decision.COMMIT)
+            if result is not Decision.COMMIT:
+                assert journal.outcome(m.txid) is Decision.ABORT
+        assert decide(journal, entry(journal, "afterwards")) is Decision.COMMIT
+    with closing(SQLiteJournal(path, opened_at=NOW)) as again:
+        for m, result in zip(made, results, strict=True):
+            assert (m.txid in committed(again)) is (result is Decision.COMMIT)
+
+
+def decide_or_fail(journal: SQLiteJournal, made: Entry) -> Decision | GroveError:
+    try:
+        return decide(journal, made)
+    except GroveError as error:
+        return error
+
+
+def test_who_was_to_follow_may_go_away(path: Path) -> None:
+    """A thread that has joined commits by itself if nobody else does."""
+    with closing(SQLiteJournal(path, opened_at=NOW)) as journal:
+        appender: Appender = journal._appender
+        appender._waiting += 1
+        try:
+            assert decide(journal, entry(journal, "a")) is Decision.COMMIT
+        finally:
+            appender._waiting -= 1

@@ -1,0 +1,351 @@
+"""What every kind of store keeps: the sentences of `Participant`, one by one."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from grove_sm.commit.contract import Participant
+from grove_sm.domain.errors import StoreUnavailable
+from grove_sm.operations.layout import COLLECTIONS, INDEXED
+from grove_sm.operations.plan import Expectation, Find, Get, Stored, Write
+
+from .places import StorePlace, write
+
+ALL_CLAIMS = Find("claims", ())
+
+
+def ids(found: tuple[Stored, ...]) -> list[str]:
+    return [stored.record_id for stored in found]
+
+
+def put(store: Participant, *writes: Write, txid: str = "tx-1") -> None:
+    assert store.apply(txid, f'["{txid}"]', writes) == ()
+
+
+# read and page
+
+
+def test_a_record_is_found_as_it_was_written(store: Participant) -> None:
+    made = write("c1", targetRef="file:a")
+    put(store, made)
+    assert store.read(Get("claims", "c1")) == (Stored("c1", 1, "tx-1", '["tx-1"]', made.document),)
+
+
+def test_an_absent_record_is_no_record(store: Participant) -> None:
+    put(store, write("c1"))
+    assert store.read(Get("claims", "c2")) == ()
+    assert store.read(Get("bounties", "c1")) == ()
+
+
+def test_what_was_applied_before_is_seen_by_every_other_opener(open_store: StorePlace) -> None:
+    first, second = open_store(), open_store()
+    for base in range(3):
+        put(first, write("c1", base), txid=f"tx-{base}")
+        assert second.read(Get("claims", "c1"))[0].revision == base + 1
+        assert second.read(ALL_CLAIMS)[0].revision == base + 1
+
+
+@pytest.mark.parametrize(
+    ("collection", "field"), [(c, field) for c in COLLECTIONS for field in INDEXED[c]]
+)
+def test_every_indexed_field_finds(store: Participant, collection: str, field: str) -> None:
+    nested: object = "wanted"
+    for name in reversed(INDEXED[collection][field].split(".")):
+        nested = {name: nested}
+    (key, value), *_ = nested.items()  # type: ignore[attr-defined]
+    put(
+        store,
+        write("other", collection=collection),
+        write("wanted", collection=collection, **{key: value}),
+    )
+    assert ids(store.read(Find(collection, ((field, "wanted"),)))) == ["wanted"]
+    assert ids(store.page(collection, ((field, "wanted"),), None)) == ["wanted"]
+
+
+def test_a_record_without_the_field_is_not_found_by_it(store: Participant) -> None:
+    put(store, write("c1"), write("c2", status="active"))
+    assert ids(store.read(Find("claims", (("status", "active"),)))) == ["c2"]
+
+
+def test_every_condition_must_hold(store: Participant) -> None:
+    for number, (target, status) in enumerate(
+        [("a", "active"), ("a", "expired"), ("b", "active"), ("b", "expired")]
+    ):
+        put(store, write(f"c{number}", targetRef=target, status=status), txid=f"tx-{number}")
+    assert ids(store.read(Find("claims", (("targetRef", "b"), ("status", "active"))))) == ["c2"]
+
+
+def test_records_come_by_creation_time_then_id(store: Participant) -> None:
+    times = {"b": "2026-01-02", "a": "2026-01-02", "z": "2026-01-01", "c": "2026-01-03"}
+    put(store, *(write(name, createdAt=time) for name, time in times.items()))
+    assert ids(store.read(ALL_CLAIMS)) == ["z", "a", "b", "c"]
+    assert ids(store.page("claims", (), None)) == ["z", "a", "b", "c"]
+
+
+def test_a_scan_goes_by_id(store: Participant) -> None:
+    put(store, write("b", createdAt="2026-01-01"), write("c"), write("a"))
+    with store.snapshot() as snapshot:
+        found = [r.record_id for r in snapshot.scan("claims") if isinstance(r, Stored)]
+    assert found == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [(None, ["a", "b", "c"]), (0, []), (1, ["a"]), (2, ["a", "b"]), (3, ["a", "b", "c"]),
+     (9, ["a", "b", "c"])],
+)  # fmt: skip
+def test_a_page_is_the_first_so_many(
+    store: Participant, limit: int | None, found: list[str]
+) -> None:
+    put(store, *(write(name, status="active") for name in ("c", "a", "b")), write("d"))
+    assert ids(store.page("claims", (("status", "active"),), limit)) == found
+
+
+def test_text_of_every_kind_comes_back_and_is_found(store: Participant) -> None:
+    odd = "a'b\"c\\d\n\u0000é\U0001f333%_"
+    made = write(odd, targetRef=odd)
+    put(store, made)
+    assert store.read(Get("claims", odd))[0].document == made.document
+    assert ids(store.read(Find("claims", (("targetRef", odd),)))) == [odd]
+
+
+def test_one_apply_is_seen_whole_or_not_at_all(open_store: StorePlace) -> None:
+    writer, reader = open_store(), open_store()
+    rounds = 150
+    done = threading.Event()
+
+    def write_pairs() -> None:
+        try:
+            for base in range(rounds):
+                put(writer, write("left", base), write("right", base), txid=f"tx-{base}")
+        finally:
+            done.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write_pairs)
+        while not done.is_set():
+            revisions = {record.revision for record in reader.read(ALL_CLAIMS)}
+            assert len(revisions) <= 1
+        writing.result()
+    assert {record.revision for record in reader.read(ALL_CLAIMS)} == {rounds}
+
+
+# validate
+
+
+@pytest.mark.parametrize(
+    ("expectation", "vote"),
+    [
+        (Expectation(Get("claims", "a"), (("a", 1),)), True),
+        (Expectation(Get("claims", "a"), (("a", 2),)), False),
+        (Expectation(Get("claims", "a"), ()), False),
+        (Expectation(Get("claims", "x"), ()), True),
+        (Expectation(Get("claims", "x"), (("x", 1),)), False),
+        (Expectation(Find("claims", (("status", "on"),)), (("a", 1), ("b", 2))), True),
+        (Expectation(Find("claims", (("status", "on"),)), (("a", 1), ("b", 1))), False),
+        (Expectation(Find("claims", (("status", "on"),)), (("a", 1),)), False),
+        (Expectation(Find("claims", (("status", "on"),)), ()), False),
+        (Expectation(Find("claims", (("status", "off"),)), ()), True),
+        (Expectation(Find("claims", (("status", "off"),)), (("a", 1),)), False),
+    ],
+    ids=str,
+)
+def test_a_vote_tells_whether_an_expectation_holds(
+    store: Participant, expectation: Expectation, vote: bool
+) -> None:
+    put(store, write("a", status="on"), write("b", status="on"))
+    put(store, write("b", 1, status="on"), txid="tx-2")
+    assert store.validate([expectation]) is vote
+    holds = Expectation(Get("claims", "a"), (("a", 1),))
+    assert store.validate([holds, expectation]) is vote
+    assert store.validate([expectation, holds]) is vote
+
+
+def test_a_vote_on_nothing_is_yes(store: Participant) -> None:
+    assert store.validate([])
+
+
+def test_a_vote_writes_nothing(store: Participant) -> None:
+    put(store, write("a"))
+    before = store.read(ALL_CLAIMS)
+    store.validate([Expectation(Get("claims", "b"), ()), Expectation(ALL_CLAIMS, (("a", 1),))])
+    assert store.read(ALL_CLAIMS) == before
+
+
+# apply
+
+
+def test_a_repeated_apply_changes_nothing(store: Participant) -> None:
+    put(store, write("a"), write("b"))
+    before = store.read(ALL_CLAIMS)
+    for _ in range(3):
+        put(store, write("a"), write("b"))
+    assert store.read(ALL_CLAIMS) == before
+
+
+def test_a_late_apply_does_not_undo_what_followed(store: Participant) -> None:
+    put(store, write("a"), txid="tx-1")
+    put(store, write("a", 1), write("b"), txid="tx-2")
+    put(store, write("a", 2), txid="tx-3")
+    before = store.read(ALL_CLAIMS)
+    put(store, write("a"), txid="tx-1")
+    put(store, write("a", 1), write("b"), txid="tx-2")
+    assert store.read(ALL_CLAIMS) == before
+
+
+def test_an_apply_completes_what_another_one_began(store: Participant) -> None:
+    put(store, write("a"))
+    put(store, write("a"), write("b"))
+    assert ids(store.read(ALL_CLAIMS)) == ["a", "b"]
+
+
+def test_applies_of_one_transaction_at_once_have_one_effect(open_store: StorePlace) -> None:
+    stores = [open_store() for _ in range(4)]
+    reader = open_store()
+    for base in range(20):
+        start = threading.Barrier(2 * len(stores))
+
+        def apply(
+            store: Participant, base: int = base, start: threading.Barrier = start
+        ) -> tuple[object, ...]:
+            start.wait()
+            return store.apply(f"tx-{base}", "[]", (write("a", base), write(f"b{base}")))
+
+        with ThreadPoolExecutor(2 * len(stores)) as pool:
+            outcomes = list(pool.map(apply, 2 * stores))
+        assert outcomes == [()] * len(outcomes)
+        assert reader.read(Get("claims", "a"))[0].revision == base + 1
+    assert len(reader.read(ALL_CLAIMS)) == 21
+
+
+FOREIGN = {
+    "absent where one was to be replaced": ("x", 2, "revision 2", "no record"),
+    "behind what was to be replaced": ("a", 5, "revision 5", "revision 2 by tx-2"),
+    "another's document where none was": ("b", 0, "no record", "revision 1 by tx-1"),
+    "another's document on the same one": ("a", 1, "revision 1", "revision 2 by tx-2"),
+}
+
+
+@pytest.mark.parametrize(("record_id", "base", "expected", "actual"), FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_change_is_reported_and_left_as_it_is(
+    store: Participant, record_id: str, base: int, expected: str, actual: str
+) -> None:
+    put(store, write("a"), write("b"))
+    put(store, write("a", 1), txid="tx-2")
+    before = store.read(ALL_CLAIMS)
+    (outcome,) = store.apply(
+        "tx-9", "[]", (write(record_id, base, status="ours"), write("fresh", collection="bounties"))
+    )
+    assert outcome == ("tx-9", store.name, "claims", record_id, expected, actual)
+    assert store.read(ALL_CLAIMS) == before
+    assert ids(store.read(Find("bounties", ()))) == ["fresh"]
+
+
+def test_an_identical_document_by_another_is_no_conflict(store: Participant) -> None:
+    put(store, write("a"))
+    assert store.apply("tx-9", "[]", (write("a"),)) == ()
+    assert store.read(Get("claims", "a"))[0].txid == "tx-1"
+
+
+# together
+
+
+def test_applies_together_all_take_place(store: Participant) -> None:
+    with store.together():
+        put(store, write("a"), txid="tx-1")
+        put(store, write("a", 1), write("b"), txid="tx-2")
+    assert [(r.record_id, r.revision) for r in store.read(ALL_CLAIMS)] == [("a", 2), ("b", 1)]
+
+
+def test_if_the_block_raises_none_took_place(open_store: StorePlace) -> None:
+    store, other = open_store(), open_store()
+    put(store, write("a"), txid="tx-1")
+
+    def apply_and_raise() -> None:
+        with store.together():
+            put(store, write("a", 1), write("b"), txid="tx-2")
+            put(store, write("c", collection="bounties"), txid="tx-3")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        apply_and_raise()
+    for reader in (store, other):
+        assert [(r.record_id, r.revision) for r in reader.read(ALL_CLAIMS)] == [("a", 1)]
+        assert reader.read(Find("bounties", ())) == ()
+    put(store, write("a", 1), txid="tx-4")
+    assert other.read(Get("claims", "a"))[0].txid == "tx-4"
+
+
+# force, trim, snapshot, close
+
+
+def test_forcing_and_trimming_change_nothing_that_is_seen(open_store: StorePlace) -> None:
+    store, other = open_store(), open_store()
+    store.force()
+    store.trim()
+    put(store, write("a"))
+    before = store.read(ALL_CLAIMS)
+    for _ in range(2):
+        store.force()
+        store.trim()
+        other.trim()
+    assert store.read(ALL_CLAIMS) == other.read(ALL_CLAIMS) == before
+
+
+def test_a_snapshot_does_not_see_what_is_applied_while_it_is_open(open_store: StorePlace) -> None:
+    store, other = open_store(), open_store()
+    put(store, write("a"))
+    with store.snapshot() as snapshot:
+        put(store, write("a", 1), txid="tx-2")
+        put(other, write("b"), write("c", collection="bounties"), txid="tx-3")
+        scanned = [json.loads(r.document)["version"] for r in snapshot.scan("claims")  # type: ignore[union-attr]
+                   ]  # fmt: skip
+        assert scanned == [1]
+        assert list(snapshot.scan("bounties")) == []
+    with store.snapshot() as snapshot:
+        assert len(snapshot.scan("claims")) == 2
+        assert len(snapshot.scan("bounties")) == 1
+
+
+def test_a_snapshot_keeps_nobody_from_applying(open_store: StorePlace) -> None:
+    store = open_store()
+    with store.snapshot():
+        put(store, write("a"))
+        assert ids(store.read(ALL_CLAIMS)) == ["a"]
+        store.force()
+        store.trim()
+
+
+def test_a_closed_store_says_so_and_the_place_goes_on(open_store: StorePlace) -> None:
+    store, other = open_store(), open_store()
+    put(store, write("a"))
+    store.close()
+    store.close()
+    for use in (
+        lambda: store.read(Get("claims", "a")),
+        lambda: store.page("claims", (), 1),
+        lambda: store.validate([Expectation(Get("claims", "a"), ())]),
+        lambda: store.apply("tx-2", "[]", (write("b"),)),
+    ):
+        with pytest.raises(StoreUnavailable) as caught:
+            use()
+        assert caught.value.store == store.name
+    assert ids(other.read(ALL_CLAIMS)) == ["a"]
+
+
+def test_a_store_has_the_name_it_was_opened_by(open_store: StorePlace) -> None:
+    assert open_store().name == open_store().name
+    assert "://" in open_store().name
+    assert open_store().local in (True, False)
+
+
+def test_threads_may_share_a_store(store: Participant) -> None:
+    def put_and_read(number: int) -> int:
+        for base in range(10):
+            put(store, write(f"t{number}", base), txid=f"tx-{number}-{base}")
+        return store.read(Get("claims", f"t{number}"))[0].revision
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(put_and_read, range(8))) == [10] * 8

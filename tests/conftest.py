@@ -1,0 +1,49 @@
+"""Small fixtures that many tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from grove_sm import Grove
+from tests.groves import TOPOLOGY, Clock, Names, open_files
+
+settings.register_profile("grove", deadline=None, print_blob=True)
+settings.load_profile("grove")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock set by hand."""
+    return Clock()
+
+
+@pytest.fixture
+def names() -> Names:
+    """Names that count."""
+    return Names()
+
+
+@pytest.fixture
+def memory_grove(clock: Clock, names: Names) -> Iterator[Grove]:
+    """A grove in memory, each collection in a store of its own."""
+    stores = dict.fromkeys(
+        ("contributions", "handoffs", "claims", "bounties", "credits"), "memory://"
+    )
+    with Grove.open(
+        journal="memory://",
+        stores=stores,
+        topology=TOPOLOGY,
+        clock=clock,
+        random=names,
+        background=False,
+    ) as grove:
+        yield grove
+
+
+@pytest.fixture
+def file_grove(tmp_path: Path, clock: Clock, names: Names) -> Iterator[Grove]:
+    """A grove over five SQLite files in `tmp_path`, which finishes nothing by itself."""
+    with open_files(tmp_path, clock, names) as grove:
+        yield grove
