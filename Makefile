@@ -1,0 +1,52 @@
+# Everything here sets itself up in .venv; only Python 3.11 or newer and make are needed.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+VENV := .venv
+BIN := $(VENV)/bin
+FILE ?=
+SEED ?=
+SOURCES := grove_sm tests stateful_tests faults models benchmarks
+
+.PHONY: help demo test quick lint bench clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s%s\n", $$1, $$2}'
+
+demo: $(VENV)/run  ## kill workers at random moments, recover, audit; FILE=history.jsonl SEED=n
+	@$(BIN)/grove-sm demo $(if $(FILE),--file "$(FILE)") $(if $(SEED),--seed $(SEED))
+
+test: $(VENV)/develop  ## every test
+	$(BIN)/python -m pytest -n auto
+
+quick: $(VENV)/develop  ## the tests that take seconds
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+lint: $(VENV)/develop  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/develop  ## every benchmark
+	$(BIN)/python -m benchmarks.unsafe_inserts
+	$(BIN)/python -m benchmarks.open_journal
+
+clean:  ## remove what was set up
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found."; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try make PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || \
+		{ echo "$(PYTHON) cannot make a virtual environment; on Debian install python3-venv."; exit 1; }
+	@touch $@
+
+$(VENV)/run: $(VENV)/python pyproject.toml
+	@echo "setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/develop: $(VENV)/python pyproject.toml
+	@echo "setting up $(VENV) for development ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/run

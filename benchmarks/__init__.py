@@ -1,0 +1,1 @@
+"""Measurements. They print rates; tests never assert them."""
