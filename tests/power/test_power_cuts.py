@@ -1,0 +1,124 @@
+"""No power cut loses an acknowledged operation, or leaves a part of one."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from faults.power import Cut, Film, Survivors
+from faults.recording import UnrecordableError, recording
+from grove_sm.commit.contract import Holder
+from grove_sm.journal.sqlite import SQLiteJournal
+from grove_sm.sqlite_file import SQLiteFile
+
+from .exploration import Exploration, scratch_folder
+from .sessions import SEPARATE_FILES, SESSIONS, Session
+
+SEED: Final = 20260101
+_HARM: Final = r"an operation was lost|a part of"
+RecordProperty = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _recordable() -> None:
+    try:
+        with scratch_folder() as folder, recording(folder):
+            pass
+    except UnrecordableError as error:
+        pytest.skip(f"file operations cannot be recorded here: {error}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.name)
+def test_cuts_of_a_session(session: Session, record_property: RecordProperty) -> None:
+    exploration = Exploration(session)
+    exploration.cut_everywhere(SEED, draws=1)
+    assert len(exploration.disks) > len(exploration.trace.events) // 2
+    record_property("disks", len(exploration.disks))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.name)
+def test_cuts_of_recoveries(session: Session, record_property: RecordProperty) -> None:
+    exploration = Exploration(session)
+    exploration.cut_recoveries(SEED, draws=1, recoveries=5, each=12)
+    assert len(exploration.disks) > 50
+    record_property("disks", len(exploration.disks))
+
+
+def _journal_is_not_forced(patch: pytest.MonkeyPatch) -> None:
+    """Commits of decisions are left to the system's good time."""
+    connect = SQLiteFile.connect
+
+    def unforced(file: SQLiteFile, *, forced: bool) -> sqlite3.Connection:
+        return connect(file, forced=False)
+
+    patch.setattr(SQLiteFile, "connect", unforced)
+
+
+def _nothing_is_synced(patch: pytest.MonkeyPatch) -> None:
+    """SQLite's own syncs are turned off on the connection that decides."""
+    connect = SQLiteFile.connect
+
+    def careless(file: SQLiteFile, *, forced: bool) -> sqlite3.Connection:
+        connection = connect(file, forced=forced)
+        if forced:
+            connection.execute("PRAGMA synchronous=OFF")
+        return connection
+
+    patch.setattr(SQLiteFile, "connect", careless)
+
+
+def _stores_are_not_forced(patch: pytest.MonkeyPatch) -> None:
+    """Transactions are finished as soon as their writes can be seen."""
+
+    def nothing(_: SQLiteFile) -> None:
+        pass
+
+    patch.setattr(SQLiteFile, "force", nothing)
+
+
+def _applied_is_taken_for_durable(patch: pytest.MonkeyPatch) -> None:
+    """Recovery believes the mark that a transaction was applied."""
+    unfinished = SQLiteJournal.unfinished
+
+    def without_applied(journal: SQLiteJournal) -> tuple[Holder, ...]:
+        return tuple(h for h in unfinished(journal) if h.state != "applied")
+
+    patch.setattr(SQLiteJournal, "unfinished", without_applied)
+
+
+MUTANTS: Final = (
+    _journal_is_not_forced,
+    _nothing_is_synced,
+    _stores_are_not_forced,
+    _applied_is_taken_for_durable,
+)
+
+
+@pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__.strip("_"))
+def test_a_missing_force_is_caught(
+    mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutate(monkeypatch)
+    exploration = Exploration(SEPARATE_FILES)
+    with pytest.raises(AssertionError, match=_HARM) as caught:
+        exploration.cut_everywhere(SEED, draws=1)
+    # What the failure prints is enough to see it again.
+    schedule = next(
+        line
+        for note in caught.value.__notes__
+        for line in note.splitlines()
+        if line.startswith("Cut(")
+    )
+    cut = eval(schedule, {"Cut": Cut, "Survivors": Survivors})  # noqa: S307 - our own repr
+    with pytest.raises(AssertionError, match=_HARM):
+        exploration.examine(cut)
+
+
+def test_a_session_does_the_same_each_time() -> None:
+    traces = [Exploration(SEPARATE_FILES).trace for _ in range(2)]
+    first, second = ([str(event) for event in trace.events] for trace in traces)
+    assert first == second
+    assert Film(traces[0]).cuts(SEED, 1) == Film(traces[1]).cuts(SEED, 1)
