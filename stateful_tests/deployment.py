@@ -1,0 +1,189 @@
+"""A deployment under test: its processes, its clock, and what became of every call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hypothesis import currently_in_test_context, note
+
+from faults.schedule import Crash
+from faults.weather import Post
+from grove_sm.domain import format_time
+from grove_sm.domain.errors import GroveError, InDoubt, OutcomeUnknown, StoreUnavailable
+from models.possible import Heard, Nothing, Unknown
+from models.requests import Call, Request
+from stateful_tests.forecast import Drawn, Forecast
+from stateful_tests.observing import HandoffIds, answer_of
+from stateful_tests.process import Clock, Habits, Process, ask
+from stateful_tests.tally import Tally
+from tests.crash.placements import Placement
+
+HABITS: Final = (Habits(True, lag=1), Habits(False, lag=1), Habits(True, lag=4))
+"""How the process in each slot works: in one append or two steps, at once or in batches."""
+
+
+@dataclass
+class Ended:
+    """How an action of a process ended.
+
+    `disturbed` tells that something may have gone wrong in it; `raced`, that another process was
+    in the middle of a call.
+    """
+
+    result: Any = None
+    error: GroveError | Crash | None = None
+    disturbed: bool = False
+    raced: bool = False
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether it may have failed for want of a store, or of a decision by another."""
+        return self.disturbed or (self.raced and isinstance(self.error, InDoubt))
+
+
+@dataclass
+class Asked(Ended):
+    """How a call ended. `repeats` tells that it was a retry of one that had been answered."""
+
+    call: Call | None = None
+    repeats: bool = False
+
+    def heard(self, handoff_ids: HandoffIds) -> Heard:
+        """What its caller has heard. Raises AssertionError if it heard what it may not."""
+        match self.error:
+            case None:
+                return answer_of(self.result, handoff_ids)
+            case Crash():
+                return Unknown()
+            case OutcomeUnknown(txid=txid):
+                assert self.disturbed, f"unknown in good weather: {self.error}"
+                return Unknown(txid)
+            case StoreUnavailable() | InDoubt():
+                assert self.is_excused, f"failed in good weather: {self.error!r}"
+                return Nothing()
+        return self.error
+
+
+class Deployment:
+    """Processes on one placement, whose random names begin with `names`.
+
+    Attributes:
+        clock: the time of all of them.
+        post: what was sent to stores and has not arrived.
+        tally: what has happened.
+    """
+
+    def __init__(self, placement: Placement, names: str) -> None:
+        self._prefix = names
+        self.placement = placement
+        self.clock = Clock()
+        self.post = Post()
+        self.tally = Tally()
+        self._processes: list[Process | None] = [None] * len(HABITS)
+        self._dead: list[Process] = []
+        self._steps = 0
+
+    def process(self, slot: int) -> Process:
+        """The live process of a slot; opened, if there is none."""
+        process = self._processes[slot]
+        if process is None:
+            ended = self.start(slot, ())
+            assert ended.error is None, f"does not open in good weather: {ended.error!r}"
+            process = self._processes[slot]
+            assert process is not None
+        return process
+
+    def start(self, slot: int, faults: Sequence[Forecast]) -> Ended:
+        """Open a process in an empty slot, with recovery."""
+        process = self._processes[slot] = Process(self.placement, self.clock, HABITS[slot])
+        self._restart_names(process)
+        ended = self.attempt(slot, "open", Process.open, faults)
+        if ended.error is not None:
+            self.kill(slot)
+        return ended
+
+    def kill(self, slot: int) -> None:
+        """The process of a slot dies, if there is one."""
+        process, self._processes[slot] = self._processes[slot], None
+        if process is not None:
+            process.die(keep_stores=bool(self.post.calls))
+            self._dead.append(process)
+
+    def ask(
+        self,
+        slot: int,
+        request: Request,
+        key: str | None,
+        faults: Sequence[Forecast] = (),
+        more: Sequence[Drawn] = (),
+    ) -> Asked:
+        """Make a request in a process."""
+        process = self.process(slot)
+        ids = self._restart_names(process)
+        call = Call(request, format_time(self.clock()), ids, key)
+        name = type(request).__name__
+        ended = self.attempt(
+            slot, name, lambda process: ask(process.grove, request, key), faults, more
+        )
+        self.tally.counts["calls"] += 1
+        return Asked(ended.result, ended.error, ended.disturbed, call=call)
+
+    def attempt(
+        self,
+        slot: int,
+        operation: str,
+        action: Callable[[Process], Any],
+        faults: Sequence[Forecast] = (),
+        more: Sequence[Drawn] = (),
+    ) -> Ended:
+        """Do something in the process of a slot while faults strike; it may die of them.
+
+        What is in `more` happens too, and excuses nothing.
+        """
+        process = self._processes[slot] or self.process(slot)
+        begun = len(process.schedule.effects)
+        weather = [each.fault(begun, self.post, self.clock) for each in faults]
+        drawn = [*more, *weather]
+        process.beset(drawn)
+        troubled = bool(process.outages)
+        ended = Ended()
+        try:
+            ended.result = action(process)
+        except (Crash, GroveError) as error:
+            ended.error = error
+        process.beset(())
+        ended.disturbed = troubled or any(fault.struck for fault in weather)
+        self._note(slot, operation, process, drawn, ended)
+        if isinstance(ended.error, Crash):
+            self.kill(slot)
+        return ended
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for slot in range(len(HABITS)):
+            self.kill(slot)
+        for process in self._dead:
+            process.let_go()
+
+    def _restart_names(self, process: Process) -> tuple[str, str]:
+        self._steps += 1
+        return process.names.restart(f"{self._prefix}-{self._steps:x}")
+
+    def _note(
+        self,
+        slot: int,
+        operation: str,
+        process: Process,
+        drawn: Sequence[Drawn],
+        ended: Ended,
+    ) -> None:
+        struck = [fault for fault in drawn if fault.struck]
+        for fault in (*struck, *(outage for outage in process.outages if outage.struck)):
+            assert fault.struck is not None
+            self.tally.strike(operation, fault.struck.name, fault.kind)
+        told = "done" if ended.error is None else repr(ended.error)
+        self.tally.counts[type(ended.error).__name__ if ended.error else "done"] += 1
+        if not currently_in_test_context():
+            return
+        weather = "".join(f"; {fault}" for fault in (*struck, *process.outages))
+        note(f"  process {slot}: {operation}{weather} -> {told}")
