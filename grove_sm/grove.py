@@ -363,8 +363,6 @@ class Grove:
             if deadline is None
             else normalise_time(deadline, "deadline")
         )
-        if ends <= now:
-            raise ValidationError(field="deadline", rule="must lie in the future", value=ends)
         bounty_id = self._new_id("bounty")
         has_credits = CREDITS in self.settings.stores
         reservation_id = self._new_id("reservation") if has_credits else None

@@ -105,15 +105,7 @@ class Applier:
         with self._turn:
             return self._apply([_Committed(entry, transaction, effects)])
 
-    def apply_now(self, entry: Entry) -> tuple[Heuristic, ...]:
-        """Apply a committed transaction or raise; for who may not write to the journal now."""
-        outcomes: tuple[Heuristic, ...] = ()
-        for name, writes in self.by_store(entry.writes).items():
-            outcomes += self._stores[name].apply(entry.txid, entry.members, writes)
-        self._journal.release(entry.txid)
-        return outcomes
-
-    def note(self, heuristics: Sequence[Heuristic]) -> None:
+    def _note(self, heuristics: Sequence[Heuristic]) -> None:
         """Record heuristic outcomes, if there are any."""
         if heuristics:
             for heuristic in heuristics:
@@ -156,11 +148,12 @@ class Applier:
                 with store.together():
                     for entry, writes in parts:
                         outcomes += store.apply(entry.txid, entry.members, writes)
+            # An outcome that cannot be noted now is met again by the next who applies.
+            self._note(outcomes)
         except (StoreUnavailable, Corrupt) as error:
             txids = ", ".join(entry.txid for entry, _ in parts)
             log.warning("%s: committed, but not applied to %s yet: %s", txids, name, error.reason)
             return False
-        self.note(outcomes)
         return True
 
     def _advance(
@@ -179,7 +172,11 @@ class Applier:
                 more = (effect,)
             if more:
                 assert more == (ReleaseKeys(),)  # noqa: S101
-                self._journal.release(txid)
+                try:
+                    self._journal.release(txid)
+                except StoreUnavailable as error:
+                    log.warning("%s: applied, but not marked so yet: %s", txid, error.reason)
+                    return
                 transaction, _ = step(transaction, KeysReleased())
         if transaction.released and not transaction.waiting:
             self._applied[txid] = transaction

@@ -210,8 +210,11 @@ class Journal(Protocol):
         """What is recorded under an idempotency key that has not run out."""
 
     def outcome(self, txid: str) -> Decision | None:
-        """The decision on a transaction: COMMIT, ABORT (presumed, if the journal never heard of
-        it), or None while it is undecided. Raises NotFound if it is older than what is kept."""
+        """The decision on a transaction: COMMIT, ABORT, or None while it is undecided.
+
+        One that the journal never heard of is presumed aborted, and from then on it is. Raises
+        NotFound if it is older than what is kept.
+        """
 
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         """The newest transactions: id, state, and entry without redo (None where damaged)."""

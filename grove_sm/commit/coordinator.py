@@ -40,7 +40,6 @@ from grove_sm.operations.plan import (
     Expectation,
     Facts,
     Find,
-    Heuristic,
     IdempotencyKey,
     MissingFacts,
     Plan,
@@ -177,25 +176,46 @@ class Coordinator:
         Raises StoreUnavailable if what is committed cannot be made visible first, and Corrupt for
         a damaged record of the journal, unless `on_damage` takes it.
         """
-        heuristics: list[Heuristic] = []
         with ExitStack() as stack:
-            with self.journal.hold(self._barrier(), one_append=True):
-                for holder in self.journal.unapplied():
-                    try:
-                        entry = self.journal.load(holder.txid)
-                    except Corrupt as error:
-                        if on_damage is None:
-                            raise
-                        on_damage(error)
-                        continue
-                    if entry is not None:
-                        heuristics += self.applier.apply_now(entry)
-                views = {
-                    name: stack.enter_context(store.snapshot())
-                    for name, store in self.stores.items()
-                }
-            self.applier.note(heuristics)
+            for attempt in count():
+                self._settle_all(on_damage)
+                with self.journal.hold(self._barrier(), one_append=True):
+                    # Applied in here, a transaction would wait for the very lock that is held,
+                    # where the journal shares its file with a store.
+                    is_settled = not any(map(self._is_to_settle, self.journal.unapplied()))
+                    if is_settled:
+                        views = {
+                            name: stack.enter_context(store.snapshot())
+                            for name, store in self.stores.items()
+                        }
+                        break
+                if attempt >= _FEWEST_ATTEMPTS:
+                    raise StoreUnavailable(
+                        store=self.journal.name, reason="its transactions never paused; try again"
+                    )
             yield {collection: views[store.name] for collection, store in self.participants.items()}
+
+    def _settle_all(self, on_damage: Callable[[Corrupt], object] | None) -> None:
+        """Bring every committed transaction to its end."""
+        for holder in self.journal.unapplied():
+            if holder.state != "committed":
+                continue
+            try:
+                unreached = self.applier.roll_forward(holder.txid)
+            except Corrupt as error:
+                if on_damage is None:
+                    raise
+                on_damage(error)
+            else:
+                if unreached:
+                    raise _unapplied(", ".join(sorted(unreached)), holder.txid)
+
+    def _is_to_settle(self, holder: Holder) -> bool:
+        """Whether a transaction that is met unapplied can and must be applied first."""
+        try:
+            return holder.state == "committed" and self.journal.load(holder.txid) is not None
+        except Corrupt:
+            return False
 
     def _plan(self, operation: Callable[[Facts], Plan], *, hopeful: bool) -> Plan:
         known: dict[Read, tuple[Stored, ...]] = {}

@@ -65,7 +65,7 @@ class Section:
         batch = self._batch
         if self._has_written and self._txid is None:
             batch.failure = self._appender.torn()
-        self._appender.leave(batch)
+        self._appender.leave(batch, has_joined=self._txid is not None)
         if self._txid is not None:
             self._appender.wait_for(batch)
             if error is None and self._txid in batch.errors:
@@ -153,9 +153,13 @@ class Appender:
                 raise
         return self._batch
 
-    def leave(self, batch: _Batch) -> None:
-        """End a turn; commit, unless whoever follows will."""
-        others_follow = self._waiting and 0 < len(batch.txids) < _LARGEST_BATCH
+    def leave(self, batch: _Batch, *, has_joined: bool) -> None:
+        """End a turn; commit, unless whoever follows will.
+
+        Who has not joined may have been refused because of what is in this very batch, and would
+        come back until it is committed.
+        """
+        others_follow = has_joined and self._waiting and len(batch.txids) < _LARGEST_BATCH
         try:
             if not others_follow or batch.failure:
                 self._commit(batch)

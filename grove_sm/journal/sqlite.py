@@ -277,7 +277,11 @@ class SQLiteJournal:
             )
         if state == "planned" or (state is None and was_alive):
             return None
-        return Decision.ABORT if state in (None, "aborted") else Decision.COMMIT
+        if state is None:
+            with self._appender.aside() as connection:
+                state = self._abort_unless_decided(connection, txid)
+            self._file.force()
+        return Decision.ABORT if state == "aborted" else Decision.COMMIT
 
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         """The newest transactions: id, state, and entry without redo (None if damaged)."""
@@ -437,27 +441,33 @@ class SQLiteJournal:
         return str(row[0]) if row else None
 
     def _settle(self, txid: str, error: sqlite3.Error) -> GroveError:
-        """What became of a transaction whose commit failed.
-
-        A failed commit may have left its record in the log, where a later recovery of the file
-        would find it. Committing an abort in its place overwrites that, and settles the matter.
-        """
+        """What became of a transaction whose commit failed."""
         failure = translate(self._name, error)
         # A full disk has no room for the record's last page, without which it is no commit.
         has_failed = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
         try:
             with self._file.errors, self._file.transaction() as connection:
-                state = self._state(connection, txid)
-                if state is None:
-                    head = seal((txid, self._coordinator, "abort", "", (), "[]"))
-                    connection.execute(_APPEND, (txid, self._coordinator, "aborted", head, None))
-                elif state == "planned":
-                    connection.execute(_ABORT_PLANNED, (txid,))
+                state = self._abort_unless_decided(connection, txid)
             self._file.force()
         except GroveError:
             return failure if has_failed else OutcomeUnknown(txid=txid, reason=str(failure))
-        is_aborted = state in (None, "planned", "aborted")
+        is_aborted = state == "aborted"
         return failure if is_aborted else OutcomeUnknown(txid=txid, reason=str(failure))
+
+    def _abort_unless_decided(self, connection: sqlite3.Connection, txid: str) -> str:
+        """Record that a transaction is aborted; answers the state that stands.
+
+        A commit that failed, or whose process died in it, may have left its record in the log
+        unseen, where a later recovery of the file would find it. What is written here takes its
+        place, so that the outcome is the one told.
+        """
+        state = self._state(connection, txid)
+        if state is None:
+            head = seal((txid, self._coordinator, "abort", "", (), "[]"))
+            connection.execute(_APPEND, (txid, self._coordinator, "aborted", head, None))
+        elif state == "planned":
+            connection.execute(_ABORT_PLANNED, (txid,))
+        return "aborted" if state in (None, "planned") else state
 
     def _place(self, txid: str) -> str:
         return f"{self._name}, table transactions, txid {txid}"

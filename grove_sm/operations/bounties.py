@@ -6,7 +6,7 @@ Grove protocol, sections 5 and 7.
 from typing import Final, NamedTuple
 
 from grove_sm.domain import Bounty, Reservation
-from grove_sm.domain.errors import NotFound, StateConflict
+from grove_sm.domain.errors import NotFound, StateConflict, ValidationError
 from grove_sm.lifecycles import BOUNTY, advance
 from grove_sm.operations.claims import ClaimRequest, take
 from grove_sm.operations.credits import plan_reservation
@@ -26,8 +26,17 @@ class CreateBountyRequest(NamedTuple):
 
 
 def plan_create_bounty(request: CreateBountyRequest, facts: Facts) -> Plan:
-    """What to write for a new bounty. Raises InsufficientCredits if its creator has too little."""
+    """What to write for a new bounty.
+
+    Raises ValidationError if its deadline has passed, InsufficientCredits if its creator has too
+    little.
+    """
     bounty = request.bounty
+    # Not before it is known that this is no retry of a request that was in time.
+    if bounty.deadline <= bounty.created_at:
+        raise ValidationError(
+            field="deadline", rule="must lie in the future", value=bounty.deadline
+        )
     writes: list[Write] = [create(BOUNTIES, bounty.bounty_id, bounty)]
     keys = [bounty_family(bounty.bounty_id)]
     if request.reservation is not None:
