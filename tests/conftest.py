@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from grove_sm import Grove
+from tests import counts
 from tests.groves import TOPOLOGY, Clock, Names, open_files
 
 settings.register_profile("grove", deadline=None, print_blob=True)
@@ -47,3 +48,16 @@ def file_grove(tmp_path: Path, clock: Clock, names: Names) -> Iterator[Grove]:
     """A grove over five SQLite files in `tmp_path`, which finishes nothing by itself."""
     with open_files(tmp_path, clock, names) as grove:
         yield grove
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for tell in (counts.tell_crashes, counts.tell_processes, counts.tell_disks):
+        tell(terminalreporter)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite-transcripts",
+        action="store_true",
+        help="write down what the transcripts' commands put out now",
+    )

@@ -11,7 +11,10 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from grove_sm.commit.contract import Journal, Participant
+from faults.schedule import Schedule
+from faults.wrappers import FaultyJournal, FaultyStore
+from grove_sm.commit.contract import Holder, Journal, Participant
+from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, make_entry
 from grove_sm.commit.txid import make_txid
 from grove_sm.journal.memory import MemoryJournal, MemoryJournalData
@@ -46,14 +49,27 @@ def _sqlite_journal(folder: Path) -> JournalPlace:
     return lambda: SQLiteJournal(folder / "journal.db", opened_at=NOW, busy_timeout=BUSY_TIMEOUT)
 
 
+def _wrapped_store(folder: Path) -> StorePlace:
+    """The fault kit's wrapper, which must keep the contract while nothing goes wrong."""
+    place = _sqlite_store(folder)
+    return lambda: FaultyStore(place(), "store", Schedule())
+
+
+def _wrapped_journal(folder: Path) -> JournalPlace:
+    place = _sqlite_journal(folder)
+    return lambda: FaultyJournal(place(), Schedule())
+
+
 STORE_KINDS: Final[Mapping[str, Callable[[Path], StorePlace]]] = {
     "memory": _memory_store,
     "sqlite": _sqlite_store,
+    "wrapped": _wrapped_store,
 }
 
 JOURNAL_KINDS: Final[Mapping[str, Callable[[Path], JournalPlace]]] = {
     "memory": _memory_journal,
     "sqlite": _sqlite_journal,
+    "wrapped": _wrapped_journal,
 }
 
 
@@ -87,3 +103,24 @@ def entry(
 def idempotency_key(key: str, *, expires_at: str) -> IdempotencyKey:
     """A caller's key with one field."""
     return IdempotencyKey("role:coder", key, {"summary": "d1"}, expires_at)
+
+
+def commit(journal: Journal, made: Entry) -> Entry:
+    """Commit a transaction whose keys are free."""
+    with journal.hold(made, one_append=True) as hold:
+        assert hold.refused_by == ()
+        hold.decide(Decision.COMMIT)
+    assert hold.decision is Decision.COMMIT
+    return made
+
+
+def finish(journal: Journal, made: Entry) -> None:
+    """Release a committed transaction, and have its redo dropped."""
+    journal.release(made.txid)
+    journal.flush()
+    journal.finish([made.txid])
+
+
+def txids(holders: tuple[Holder, ...]) -> list[str]:
+    """Their ids."""
+    return [holder.txid for holder in holders]

@@ -12,14 +12,15 @@ import pytest
 
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry
-from grove_sm.domain.errors import GroveError, StoreUnavailable
+from grove_sm.domain.errors import GroveError, OutcomeUnknown, StoreUnavailable
 from grove_sm.journal.append import Appender
 from grove_sm.journal.sqlite import SQLiteJournal
 from tests.groves import NOW
 
-from .places import entry
+from .places import entry, idempotency_key
 
 BROKEN = "bbbb"
+LATER = "2026-01-02T12:00:00.000Z"
 
 
 @pytest.fixture
@@ -102,26 +103,38 @@ def test_one_that_raises_before_it_decided_spoils_nothing(journal: SQLiteJournal
     assert committed(journal) >= {m.txid for m in made}
 
 
-def test_one_whose_append_fails_takes_none_half_along(path: Path, journal: SQLiteJournal) -> None:
+@pytest.mark.parametrize(
+    ("table", "column"), [("transactions", "txid"), ("idempotency_keys", "record_id")]
+)
+def test_one_whose_append_fails_is_in_no_part_committed(
+    path: Path, journal: SQLiteJournal, table: str, column: str
+) -> None:
+    """Whether it fails at its first write or at its second."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
-            "CREATE TRIGGER broken BEFORE INSERT ON transactions "
-            f"WHEN new.txid LIKE '%{BROKEN}' BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            f"CREATE TRIGGER broken BEFORE INSERT ON {table} "
+            f"WHEN new.{column} LIKE '%{BROKEN}' BEGIN SELECT RAISE(ABORT, 'broken'); END"
         )
-    made = [entry(journal, name) for name in ("aaaa", BROKEN, "cccc", "dddd")]
-    futures = in_one_batch(journal, [partial(decide, journal, m) for m in made])
-    outcomes = {
-        m.txid: future.exception() or future.result()
-        for m, future in zip(made, futures, strict=True)
-    }
-    assert isinstance(outcomes[made[1].txid], StoreUnavailable)
-    for txid, outcome in outcomes.items():
+    made = [
+        entry(journal, name, idempotency=idempotency_key(name, expires_at=LATER))
+        for name in ("aaaa", BROKEN, "cccc", "dddd")
+    ]
+    futures = in_one_batch(journal, [partial(decide_or_fail, journal, m) for m in made])
+    outcomes = [future.result() for future in futures]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TRIGGER broken")
+    assert isinstance(outcomes[1], StoreUnavailable)
+    for m, outcome in zip(made, outcomes, strict=True):
+        assert m.idempotency is not None
+        recorded = journal.recall(m.idempotency.record_id, NOW)
         if outcome is Decision.COMMIT:
-            assert txid in committed(journal)
+            assert m.txid in committed(journal)
+            assert recorded is not None
         else:
             assert isinstance(outcome, StoreUnavailable)
-            assert txid not in committed(journal)
-            assert journal.outcome(txid) is Decision.ABORT
+            assert m.txid not in committed(journal)
+            assert journal.outcome(m.txid) is Decision.ABORT
+            assert recorded is None
     assert decide(journal, entry(journal, "afterwards")) is Decision.COMMIT
 
 
@@ -137,15 +150,19 @@ class Unwilling(sqlite3.Connection):
         return super().execute(sql, *args)  # type: ignore[arg-type]
 
 
-def test_all_in_a_batch_whose_commit_fails_are_told_so(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _unwilling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every connection is an unwilling one."""
     connect = sqlite3.connect
 
     def connect_unwilling(*args: object, **kwargs: object) -> sqlite3.Connection:
         return connect(*args, **{**kwargs, "factory": Unwilling})  # type: ignore[no-any-return, call-overload]
 
     monkeypatch.setattr(sqlite3, "connect", connect_unwilling)
+
+
+@pytest.mark.usefixtures("_unwilling")
+def test_all_in_a_batch_whose_commit_fails_are_told_so(path: Path) -> None:
     with closing(SQLiteJournal(path, opened_at=NOW)) as journal:
         made = [entry(journal, f"{number}x") for number in range(4)]
         Unwilling.failures = 1
@@ -160,6 +177,22 @@ def test_all_in_a_batch_whose_commit_fails_are_told_so(
     with closing(SQLiteJournal(path, opened_at=NOW)) as again:
         for m, result in zip(made, results, strict=True):
             assert (m.txid in committed(again)) is (result is Decision.COMMIT)
+
+
+@pytest.mark.usefixtures("_unwilling")
+def test_an_outcome_that_cannot_be_found_out_is_said_to_be_unknown(path: Path) -> None:
+    with closing(SQLiteJournal(path, opened_at=NOW)) as journal:
+        made = entry(journal, "a")
+        # The commit fails, and so does the one that was to settle what became of it.
+        Unwilling.failures = 2
+        with pytest.raises(OutcomeUnknown) as caught:
+            decide(journal, made)
+        assert caught.value.txid == made.txid
+        assert decide(journal, entry(journal, "b")) is Decision.COMMIT
+        outcome = journal.outcome(made.txid)
+        assert (made.txid in committed(journal)) is (outcome is Decision.COMMIT)
+    with closing(SQLiteJournal(path, opened_at=NOW)) as again:
+        assert again.outcome(made.txid) is outcome
 
 
 def decide_or_fail(journal: SQLiteJournal, made: Entry) -> Decision | GroveError:

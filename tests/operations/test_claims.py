@@ -2,7 +2,7 @@
 
 import pytest
 
-from grove_sm import Agent, Bounty
+from grove_sm import Agent, Bounty, Grove
 from grove_sm.domain.errors import ClaimConflict, NotFound, StateConflict
 from grove_sm.lifecycles import BOUNTY
 from tests.groves import CODER, NOW, REVIEWER, SPONSOR
@@ -131,6 +131,16 @@ def test_plans_for_one_target_exclude_each_other(world: World) -> None:
     assert set(first.keys) & set(second.keys)
     world.store.apply("tx-1", "[]", first.writes)
     assert not world.store.validate(second.expectations)
+
+
+def test_targets_that_differ_late_are_different_in_a_file_too(file_grove: Grove) -> None:
+    """SQL ends a string at its first NUL."""
+    file_grove.claim("file:a\0b", agent=CODER, intent_summary="mine")
+    for target in ("file:a", "file:a\0", "file:a\0c"):
+        file_grove.claim(target, agent=REVIEWER, intent_summary="mine")
+    with pytest.raises(ClaimConflict):
+        file_grove.claim("file:a\0b", agent=REVIEWER, intent_summary="mine")
+    assert file_grove.audit().ok
 
 
 # Bounties

@@ -12,7 +12,7 @@ from tests.transcripts.transcript import difference
 SCENARIO_FOLDER: Final = Path(__file__).parent / "scenarios"
 SCENARIOS: Final = sorted(SCENARIO_FOLDER.glob("*.txt"))
 
-HINT: Final = "If it should be so: pytest tests/transcripts --rewrite-transcripts"
+HINT: Final = "If it should be so: pytest --rewrite-transcripts tests/transcripts"
 
 SHORT: Final = """\
 # One claim.

@@ -126,6 +126,12 @@ def session(folder: Path) -> None:
             thread.join()
         assert len(grove.contributions.list()) == 242
         assert len(grove.contributions.list(kind="work", limit=10)) == 10
+        # Too much to sort in the memory that SQLite allows itself.
+        for number in range(150):
+            grove.claim(
+                f"file:{number}", agent=coder, intent_summary="i", context={"a": "x" * 30_000}
+            )
+        assert len(grove.claims.list()) == 152
         grove.flush()
         assert grove.recover().in_doubt == []
         assert grove.audit().ok

@@ -25,7 +25,30 @@ def in_child(work: Callable[[], None], *, leave: Callable[[int], None] = os._exi
             sys.stderr.write(f"in the child: {error!r}\n")
             os._exit(1)
         leave(0)
+    finish_child(pid)
+
+
+def finish_child(pid: int) -> None:
+    """Wait for a child's end, which must be a good one."""
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def outlive(folder: Path) -> None:
+    """A child that lives on does not take its parent's dead coordinator for a live one."""
+    brief = open_files(folder, lambda: START, Names())
+    number = brief.coordinator.journal.coordinator
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(writing)
+        os.read(reading, 1)
+        numbers = Names()
+        with open_files(folder, lambda: START, lambda: f"e{numbers()}") as own:
+            os._exit(int(own.coordinator.journal.is_alive(number)))
+    brief.abandon()
+    os.close(reading)
+    os.close(writing)
+    finish_child(pid)
 
 
 def main(folder: Path) -> None:
@@ -63,6 +86,7 @@ def main(folder: Path) -> None:
     for coordinator in (grove, neighbour):
         number = coordinator.coordinator.journal.coordinator
         assert neighbour.coordinator.journal.is_alive(number)
+    outlive(folder)
     in_child(lambda: check_alive(folder, grove.coordinator.journal.coordinator))
     assert {c.summary for c in grove.contributions.list()} == {
         "before",

@@ -1,0 +1,47 @@
+"""What the longer suites counted, told at the end of a test run."""
+
+from collections import Counter
+from typing import Final
+
+import pytest
+
+_DISKS: Final = {
+    "disks": "power cuts: {} distinct disks, each recovered, read, audited and retried",
+    "damages": "damage: {} damaged disks, each opened, read, audited and written to",
+}
+
+
+def tell_crashes(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many executions were crashed."""
+    counts = Counter[str]()
+    deepest = 0
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "deepest":
+                deepest = max(deepest, int(str(value)))
+            elif name in ("crashes", "states"):
+                counts[name] += int(str(value))
+    if counts:
+        terminalreporter.write_line(
+            f"crash enumeration: {counts['crashes']} crashed executions left {counts['states']} "
+            f"distinct states, each read, recovered and retried; up to {deepest} crashes in a row"
+        )
+
+
+def tell_processes(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what each test with real processes counted."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "counted":
+                terminalreporter.write_line(f"{report.location[2]}: {value}")
+
+
+def tell_disks(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many disks were examined."""
+    counts = Counter[str]()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name in _DISKS:
+                counts[name] += int(str(value))
+    for name, count in counts.items():
+        terminalreporter.write_line(_DISKS[name].format(count))
