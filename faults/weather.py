@@ -65,6 +65,9 @@ class Struck:
 
     struck: Effect | None = field(default=None, init=False, repr=False, compare=False)
 
+    def _place(self, at: int) -> str:
+        return str(self.struck) if self.struck else f"effect {at}, or the next that it fits"
+
 
 @dataclass
 class Death(Struck):
@@ -79,7 +82,7 @@ class Death(Struck):
         return f"dies {self.when}"
 
     def __str__(self) -> str:
-        return f"the process dies {self.when} effect {self.struck or self.at}"
+        return f"the process dies {self.when} {self._place(self.at)}"
 
     def strike(self, effect: Effect, when: When) -> None:
         """Raises Crash at the point."""
@@ -101,7 +104,7 @@ class Failure(Struck):
         return self.trouble
 
     def __str__(self) -> str:
-        return f"{self.trouble} at effect {self.struck or self.at}"
+        return f"{self.trouble} at {self._place(self.at)}"
 
     def strike(self, effect: Effect, when: When) -> None:
         """Raises StoreUnavailable or NoAnswer at the point."""
@@ -169,7 +172,7 @@ class Duplicate(Struck):
         return "duplicate"
 
     def __str__(self) -> str:
-        return f"duplicate of effect {self.struck or self.at}"
+        return f"duplicate of {self._place(self.at)}"
 
     def strike(self, effect: Effect, when: When) -> None:
         """Nothing goes wrong before or after."""
@@ -221,7 +224,7 @@ class Late(Struck):
         return "late"
 
     def __str__(self) -> str:
-        return f"{self.applies} applies from effect {self.struck or self.at} on arrive late"
+        return f"{self.applies} applies from {self._place(self.at)} on arrive late"
 
     def strike(self, effect: Effect, when: When) -> None:
         """Nothing goes wrong before or after."""
@@ -266,7 +269,7 @@ class Meanwhile(Struck):
         return self.what
 
     def __str__(self) -> str:
-        return f"{self.what} {self.when} effect {self.struck or self.at}"
+        return f"{self.what} {self.when} {self._place(self.at)}"
 
     def strike(self, effect: Effect, when: When) -> None:
         """Lets it happen. Raises nothing of its own."""

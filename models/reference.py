@@ -164,7 +164,8 @@ class Reference:
         cid, role = made.cid, made.agent.role
         if cid in records.contributions:
             routed = {to for source, to in records.handoffs if source == cid}
-            return records, _contributed(cid, routed, set(), duplicate=True)
+            resolved = {n for n, handoff in records.handoffs.items() if handoff.resolved_by == cid}
+            return records, _contributed(cid, routed, resolved, duplicate=True)
         for relation in made.relations:
             if relation.target_cid not in records.contributions:
                 raise NotFound(record=f"contribution {relation.target_cid}")

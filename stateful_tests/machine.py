@@ -317,7 +317,11 @@ class History(RuleBasedStateMachine):
         assert len(live) == len(set(live)), f"two live claims on one target: {live}"
 
     def _deliver(self, index: int) -> None:
-        effect, outcomes = self._deployment.post.deliver(index)
+        try:
+            effect, outcomes = self._deployment.post.deliver(index)
+        except StoreUnavailable:
+            # Its process closed the connection in the meantime.
+            return
         note(f"  {effect} arrives")
         assert outcomes == (), f"a late {effect} met a change that is not the library's"
 

@@ -11,6 +11,7 @@ from typing import Final
 from hypothesis import HealthCheck, Verbosity, settings
 
 _COMMON: Final = settings(
+    report_multiple_bugs=False,
     deadline=None,
     print_blob=True,
     verbosity=Verbosity.normal,

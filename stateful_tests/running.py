@@ -17,32 +17,39 @@ from tests.crash.placements import Placement
 Place = Callable[[Path], Placement]
 
 
-def run(place: Place, folder: Path, profile: settings, seed: int) -> Tally:
-    """Random histories of one deployment after the other; what they covered.
+def histories(place: Place, folder: Path, total: Tally) -> type[History]:
+    """A class that makes random histories on one deployment, each from the beginning.
 
     Args:
         place: the kind of placement.
         folder: an empty folder.
-        profile: how many, and how long.
-        seed: what they are drawn from.
-
-    Raises what the first of them that fails, made as short as possible, raises.
+        total: where their counts are added.
     """
     original, copy = (place(_made(folder / name)) for name in ("original", "copy"))
-    beginning, total = begin(original), Tally()
+    beginning = begin(original)
 
     class Here(History):
         def __init__(self) -> None:
             super().__init__(original, copy, beginning, total)
 
     Here.__name__ = f"History_{place.__name__}"
-    with _quiet():
-        run_state_machine_as_test(seeded(seed)(Here), settings=profile)
+    return Here
+
+
+def run(place: Place, folder: Path, profile: settings, seed: int) -> Tally:
+    """Random histories, drawn from a seed; what they covered.
+
+    Raises what the first of them that fails, made as short as possible, raises.
+    """
+    total = Tally()
+    with quiet():
+        history = seeded(seed)(histories(place, folder, total))
+        run_state_machine_as_test(history, settings=profile)
     return total
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the library's warnings, of which there are many when so much goes wrong."""
     log = logging.getLogger("grove_sm")
     before = log.level

@@ -15,9 +15,9 @@ RecordProperty = Callable[[str, object], None]
 
 @pytest.mark.parametrize("place", PLACEMENTS, ids=lambda place: place.__name__)
 def test_every_history_is_one_of_whole_operations(
-    place: Place, tmp_path: Path, record_property: RecordProperty
+    place: Place, folder: Path, record_property: RecordProperty
 ) -> None:
     seed = chosen_seed()
     print(f"STATEFUL_SEED={seed}")  # noqa: T201 - shown if the test fails
-    total = run(place, tmp_path, chosen(), seed)
+    total = run(place, folder, chosen(), seed)
     record_property("histories", json.dumps(total.to_document()))
