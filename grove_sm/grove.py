@@ -2,19 +2,16 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from grove_sm.commit.contract import Participant
 from grove_sm.commit.coordinator import Coordinator, Executed
-from grove_sm.commit.housekeeping import Housekeeping, finish, forget
+from grove_sm.commit.housekeeping import Housekeeping, catch_up, finish, forget
 from grove_sm.commit.machine import Decision
-from grove_sm.commit.record import checksum
 from grove_sm.commit.recovery import RecoveryReport, recover
-from grove_sm.connect import check_urls, open_journal, open_stores
 from grove_sm.domain import (
     Account,
     Agent,
@@ -28,10 +25,7 @@ from grove_sm.domain import (
     Relation,
     Reservation,
     Score,
-    canonical_json,
-    format_time,
     normalise_time,
-    parse_time,
 )
 from grove_sm.domain.errors import (
     Corrupt,
@@ -40,8 +34,8 @@ from grove_sm.domain.errors import (
     StateConflict,
     ValidationError,
 )
-from grove_sm.domain.values import Flaw, check_text
 from grove_sm.lifecycles import CONTRIBUTE, advance
+from grove_sm.opening import close, open_coordinator, settle_settings
 from grove_sm.operations.audit import AuditReport, audit
 from grove_sm.operations.bounties import (
     CreateBountyRequest,
@@ -53,15 +47,16 @@ from grove_sm.operations.claims import ClaimRequest, later, plan_claim
 from grove_sm.operations.contribute import ContributeRequest, plan_contribute
 from grove_sm.operations.credits import GrantRequest, plan_grant
 from grove_sm.operations.layout import BOUNTY_TARGET, COLLECTIONS, CREDITS
-from grove_sm.operations.plan import Facts, IdempotencyKey, Plan
+from grove_sm.operations.plan import Facts, Plan
+from grove_sm.requests import claim_request
+from grove_sm.requests import idempotency_key as key_of
 from grove_sm.results import BountyClaimed, Claimed, Contributed
-from grove_sm.settings import Leases, Settings, lease_of, load_settings
+from grove_sm.settings import Leases, Settings
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
 
 log = logging.getLogger("grove_sm")
 
 _DEFAULT_DEADLINE: Final = timedelta(days=7)
-_KEY_LIFETIME: Final = timedelta(hours=24)
 _OUTCOMES_KEPT: Final = timedelta(days=7)
 _AUDITED_TRANSACTIONS: Final = 100_000
 
@@ -107,6 +102,8 @@ class Grove:
             self._housekeeping = Housekeeping(
                 coordinator, lambda: bool(recover(coordinator).in_doubt), _OUTCOMES_KEPT
             )
+        else:
+            coordinator.applier.on_committed = lambda backlog: catch_up(coordinator, backlog)
 
     @classmethod
     def open(
@@ -140,49 +137,28 @@ class Grove:
             clock: the time now, with a zone; what all times and leases go by.
             random: a new random name at each call, for ids; it must never repeat.
             patience: seconds to wait for other processes before StoreUnavailable or InDoubt.
-            background: finish transactions in a thread; otherwise only in `flush` and `close`.
+            background: finish transactions in a thread; otherwise in `flush` and `close`, and by
+                their callers when very many have gathered.
 
         Raises ValidationError for bad settings, a folder that is not a grove, or a format newer
         than this version; StoreUnavailable; Corrupt.
         """
-        base = Path.cwd()
-        if folder is not None:
-            if journal is not None or stores is not None or topology is not None:
-                raise ValidationError(
-                    field="folder",
-                    rule="must not be given together with journal, stores or topology",
-                )
-            base = Path(folder)
-            settings = load_settings(base, create=create)
-        elif journal is None or stores is None:
-            raise ValidationError(
-                field="journal" if journal is None else "stores",
-                rule="is required where no folder is given",
-            )
-        else:
-            settings = Settings(
-                journal=journal,
-                stores=dict(stores),
-                topology={role: list(to) for role, to in (topology or {}).items()},
-                leases=leases or Leases(),
-            )
-        check_urls(settings.journal, settings.stores, base)
-        participants = open_stores(settings.stores, base, busy_timeout=patience)
-        try:
-            opened = open_journal(
-                settings.journal, base, opened_at=format_time(clock()), busy_timeout=patience
-            )
-        except BaseException:
-            _close_all(participants.values())
-            raise
-        coordinator = Coordinator(
-            opened, participants, clock=clock, random=random, patience=patience
+        base = Path.cwd() if folder is None else Path(folder)
+        settings = settle_settings(
+            None if folder is None else base,
+            journal=journal,
+            stores=stores,
+            topology=topology,
+            leases=leases,
+            create=create,
+        )
+        coordinator = open_coordinator(
+            settings, base, clock=clock, random=random, patience=patience
         )
         try:
             return cls(coordinator, settings, background=background)
         except BaseException:
-            opened.close()
-            _close_all(participants.values())
+            close(coordinator)
             raise
 
     def __enter__(self) -> Self:
@@ -213,8 +189,7 @@ class Grove:
         self._is_closed = True
         if self._housekeeping:
             self._housekeeping.stop()
-        self.coordinator.journal.close()
-        _close_all(self.coordinator.stores.values())
+        close(self.coordinator)
 
     def flush(self) -> None:
         """Make every applied transaction durable in its stores and drop its redo.
@@ -285,7 +260,7 @@ class Grove:
         key = None
         if idempotency_key is not None:
             fields = {k: v for k, v in contribution.to_document().items() if k not in made}
-            key = self._key("contribute", contribution.agent, idempotency_key, fields)
+            key = key_of("contribute", contribution.agent, idempotency_key, fields, now)
         try:
             executed = self.coordinator.execute(
                 lambda facts: plan_contribute(request, facts), now=now, idempotency=key
@@ -333,7 +308,7 @@ class Grove:
         executed = self.coordinator.execute(
             lambda facts: plan_grant(GrantRequest(grant), facts),
             now=grant.created_at,
-            idempotency=self._key("grant_credits", agent, idempotency_key, fields),
+            idempotency=key_of("grant_credits", agent, idempotency_key, fields, grant.created_at),
         )
         return Account.from_document(executed.result["account"])
 
@@ -397,7 +372,7 @@ class Grove:
         executed = self.coordinator.execute(
             lambda facts: plan_create_bounty(CreateBountyRequest(bounty, reservation), facts),
             now=now,
-            idempotency=self._key("create_bounty", agent, idempotency_key, fields),
+            idempotency=key_of("create_bounty", agent, idempotency_key, fields, now),
         )
         return Bounty.from_document(executed.result["bounty"])
 
@@ -422,11 +397,13 @@ class Grove:
                 rule="must not name a bounty, which is claimed with its record by claim_bounty",
                 value=target_ref,
             )
-        request = self._claim_request(
+        request = claim_request(
             target_ref,
             agent=agent,
             intent_summary=intent_summary,
             lease_seconds=self.settings.leases.claim if lease_seconds is None else lease_seconds,
+            claim_id=self._new_id("claim"),
+            now=self.coordinator.now(),
             context=context,
         )
         executed = self._execute_claim(
@@ -458,13 +435,15 @@ class Grove:
         Raises NotFound; ClaimConflict if another agent holds it; StateConflict if its deadline
         has passed or it is past claiming; ValidationError; otherwise as `contribute`.
         """
-        request = self._claim_request(
+        request = claim_request(
             bounty_target(bounty_id),
             agent=agent,
             intent_summary=(
                 f"fulfil bounty {bounty_id}"[:1024] if intent_summary is None else intent_summary
             ),
             lease_seconds=self.settings.leases.bounty if lease_seconds is None else lease_seconds,
+            claim_id=self._new_id("claim"),
+            now=self.coordinator.now(),
             context=context,
         )
         executed = self._execute_claim(
@@ -526,33 +505,6 @@ class Grove:
             return "undecided"
         return "committed" if decision is Decision.COMMIT else "aborted"
 
-    def _claim_request(
-        self,
-        target_ref: str,
-        *,
-        agent: Agent,
-        intent_summary: str,
-        lease_seconds: float,
-        context: Mapping[str, Any] | None,
-    ) -> ClaimRequest:
-        lease = lease_of(lease_seconds)
-        now = self.coordinator.now()
-        request = ClaimRequest(
-            target_ref, agent, intent_summary, lease, self._new_id("claim"), now, context
-        )
-        Claim(
-            claim_id=request.claim_id,
-            target_ref=target_ref,
-            agent=agent,
-            status="active",
-            intent_summary=intent_summary,
-            created_at=now,
-            heartbeat_at=now,
-            lease_expires_at=now,
-            context=context,
-        )
-        return request
-
     def _execute_claim(
         self,
         operation: str,
@@ -568,31 +520,8 @@ class Grove:
             "leaseSeconds": lease_seconds,
             "context": request.context,
         }
-        key = self._key(operation, request.agent, idempotency_key, fields)
+        key = key_of(operation, request.agent, idempotency_key, fields, request.now)
         return self.coordinator.execute(plan, now=request.now, idempotency=key)
-
-    def _key(
-        self,
-        operation: str,
-        agent: Agent,
-        key: str | None,
-        fields: Mapping[str, Any],
-    ) -> IdempotencyKey | None:
-        if key is None:
-            return None
-        try:
-            check_text(key)
-        except Flaw as flaw:
-            raise flaw.at("idempotencyKey") from None
-        if not 1 <= len(key) <= 256:
-            raise ValidationError(
-                field="idempotencyKey", rule="must be a string of 1 to 256 characters", value=key
-            )
-        scope = f"role:{agent.role}" if agent.role else f"agent:{agent.agent_id}"
-        digests = {name: checksum(canonical_json(value).decode()) for name, value in fields.items()}
-        digests["operation"] = operation
-        expires_at = format_time(parse_time(self.coordinator.now()) + _KEY_LIFETIME)
-        return IdempotencyKey(scope, key, digests, expires_at)
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{self.coordinator.random()}"
@@ -602,8 +531,3 @@ class Grove:
             raise StateConflict(
                 record="this grove", reason="it has no credits; add a credits store to its settings"
             )
-
-
-def _close_all(stores: Iterable[Participant]) -> None:
-    for store in dict.fromkeys(stores):
-        store.close()

@@ -125,12 +125,13 @@ def _summary(journal: "Journal", txid: str, state: str, entry: "Entry | None") -
 
 def _tell(journal: "Journal", settings: "Settings", txid: str) -> dict[str, Any]:
     """Raises ValidationError if it is no transaction's id; NotFound."""
+    from grove_sm.commit.txid import coordinator_of
     from grove_sm.domain.errors import Corrupt, NotFound
 
-    journal.outcome(txid)
+    coordinator_of(txid)
     found = _find(journal, txid)
     if found is None:
-        reason = "the journal has no record of it, so it has not committed"
+        reason = "the journal has no record of it: it has not committed, or that was long ago"
         raise NotFound(record=f"transaction {txid}", reason=reason)
     state, entry = found
     story = _summary(journal, txid, state, entry)

@@ -64,6 +64,18 @@ def finish(coordinator: Coordinator) -> int:
     return len(durable)
 
 
+def catch_up(coordinator: Coordinator, backlog: int) -> None:
+    """Finish transactions on a caller's time, if so many have gathered that nothing else helps.
+
+    The caller's own transaction is committed, whatever becomes of this.
+    """
+    if backlog > _BACKLOG_LIMIT:
+        try:
+            finish(coordinator)
+        except GroveError as error:
+            log.warning("housekeeping is put off: %s", error)
+
+
 def forget(coordinator: Coordinator, keep: timedelta) -> None:
     """Have the journal forget outcomes and idempotency keys older than they are to be kept."""
     coordinator.journal.forget(format_time(coordinator.clock() - keep))
@@ -138,8 +150,7 @@ class Housekeeping:
         if self._is_asleep:
             self._is_asleep = False
             self._wake.set()
-        if backlog > _BACKLOG_LIMIT:
-            self.run_once()
+        catch_up(self._coordinator, backlog)
 
     def _work(self) -> None:
         hindered = False

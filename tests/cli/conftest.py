@@ -13,3 +13,9 @@ def commands(tmp_path: Path) -> Commands:
     made = Commands(tmp_path / "grove")
     made.run("init", str(made.folder), grove=False)
     return made
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as they want, whatever the tests are run in."""
+    monkeypatch.delenv("COLUMNS", raising=False)

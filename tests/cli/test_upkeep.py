@@ -208,7 +208,9 @@ def test_the_journal_lists_the_newest_first_and_finds_the_oldest(
 
 def test_a_transaction_that_never_was(commands: Commands) -> None:
     unknown = "tx-019a8c33d2f0-1-6c1f09"
-    assert commands.json("outcome", unknown)["outcome"] == "aborted"
     assert commands.error("journal", "show", unknown, status=3)["code"] == "NOT_FOUND"
+    assert commands.json("outcome", unknown)["outcome"] == "aborted"
+    # What was told is from then on so.
+    assert commands.json("journal", "show", unknown)["state"] == "aborted"
     for command in (("outcome", "x"), ("journal", "show", "x")):
         assert commands.error(*command, status=2)["facts"]["field"] == "txid"
