@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from grove_sm.domain import Contribution
+from grove_sm.domain import Contribution, normalise_time
 from grove_sm.domain.errors import (
     Corrupt,
     GroveError,
@@ -145,7 +145,11 @@ def read_lines(file: BinaryIO, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator
 
 
 def read_contribution(line: Line) -> Contribution:
-    """The contribution that a line holds. Raises ValidationError (Grove protocol, section 2)."""
+    """The contribution that a line holds. Raises ValidationError (Grove protocol, section 2).
+
+    A time is normalised as every operation does, unless the line states the CID that was taken
+    of it as it is.
+    """
     if not line.is_whole:
         limit = len(line.text) - 1
         raise ValidationError(field="document", rule=f"must be a line of at most {limit} bytes")
@@ -154,7 +158,10 @@ def read_contribution(line: Line) -> Contribution:
     except UnicodeDecodeError as error:
         rule = f"must be UTF-8 text: {error.reason} after byte {error.start}"
         raise ValidationError(field="document", rule=rule, value=line.text) from None
-    return Contribution.from_document(parse_json(text))
+    document = parse_json(text)
+    if isinstance(document, dict) and "cid" not in document and "createdAt" in document:
+        document["createdAt"] = normalise_time(document["createdAt"], "createdAt")
+    return Contribution.from_document(document)
 
 
 def parse_json(text: str, *path: str) -> Any:

@@ -8,8 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grove_sm import Contribution, Grove, NotFound, StoreUnavailable, ValidationError
-from grove_sm.importing import ImportReport, Line, import_lines, parse_json, read_lines
+from grove_sm import (
+    Contribution,
+    Grove,
+    NotFound,
+    StoreUnavailable,
+    ValidationError,
+    compute_cid,
+)
+from grove_sm.importing import (
+    ImportReport,
+    Line,
+    import_lines,
+    parse_json,
+    read_contribution,
+    read_lines,
+)
 from grove_sm.results import Contributed
 from tests.groves import Clock, Names
 
@@ -205,3 +219,15 @@ def test_in_any_order_exactly_that_is_imported_which_depends_on_nothing_bad(
         assert isinstance(error, kind)
         if isinstance(error, NotFound):
             assert error.record.removeprefix("contribution ") in lost
+
+
+def test_a_time_is_normalised_unless_the_line_states_its_cid() -> None:
+    document = json.loads(GOOD % "") | {"createdAt": "2026-01-01T05:30:00+05:30"}
+    stated = {**document, "cid": compute_cid(document)}
+    made, kept = (
+        read_contribution(Line(1, json.dumps(d).encode(), is_whole=True, end=0))
+        for d in (document, stated)
+    )
+    assert made.created_at == "2026-01-01T00:00:00.000Z"
+    assert kept.created_at == "2026-01-01T05:30:00+05:30"
+    assert kept.cid == stated["cid"] != made.cid
