@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import permutations
 from typing import Any, Final, NamedTuple
 
+from grove_sm.domain import Record
 from grove_sm.domain.errors import (
     ClaimConflict,
     GroveError,
@@ -154,7 +155,13 @@ def _agree(outcome: Outcome, heard: Answer | GroveError) -> bool:
 def _shown(outcome: Outcome | Heard) -> str:
     if isinstance(outcome, GroveError):
         return f"{outcome.code}: {outcome}"
-    return repr(outcome)
+    if isinstance(outcome, Mapping):
+        return str({name: _plain(value) for name, value in outcome.items()})
+    return str(outcome)
+
+
+def _plain(value: object) -> object:
+    return value.to_document() if isinstance(value, Record) else value
 
 
 def _differences(expected: Records, found: Records) -> str:
@@ -163,7 +170,6 @@ def _differences(expected: Records, found: Records) -> str:
         seen: Mapping[Any, Any] = getattr(found, name)
         for key in {**records, **seen}:
             if records.get(key) != seen.get(key):
-                lines.append(
-                    f"{name} {key}: expected {records.get(key)!r}\n  found {seen.get(key)!r}"
-                )
+                here, there = _plain(records.get(key)), _plain(seen.get(key))
+                lines.append(f"{name} {key}: expected {here}\n  found {there}")
     return "\n".join(lines) or "no difference"

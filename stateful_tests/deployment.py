@@ -70,7 +70,8 @@ class Deployment:
     Attributes:
         clock: the time of all of them.
         post: what was sent to stores and has not arrived.
-        tally: what has happened.
+        tally: what has happened, in numbers.
+        story: and in words, a line for each.
     """
 
     def __init__(self, placement: Placement, names: str) -> None:
@@ -79,6 +80,7 @@ class Deployment:
         self.clock = Clock()
         self.post = Post()
         self.tally = Tally()
+        self.story: list[str] = []
         self._processes: list[Process | None] = [None] * len(HABITS)
         self._dead: list[Process] = []
         self._steps = 0
@@ -183,7 +185,11 @@ class Deployment:
             self.tally.strike(operation, fault.struck.name, fault.kind)
         told = "done" if ended.error is None else repr(ended.error)
         self.tally.counts[type(ended.error).__name__ if ended.error else "done"] += 1
-        if not currently_in_test_context():
-            return
         weather = "".join(f"; {fault}" for fault in (*struck, *process.outages))
-        note(f"  process {slot}: {operation}{weather} -> {told}")
+        self.tell(f"process {slot}: {operation}{weather} -> {told}")
+
+    def tell(self, line: str) -> None:
+        """Have it said, if this fails, that this has happened."""
+        self.story.append(line)
+        if currently_in_test_context():
+            note(f"  {line}")

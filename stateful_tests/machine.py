@@ -2,12 +2,11 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from hypothesis import currently_in_test_context, note, target
+from hypothesis import currently_in_test_context, target
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -19,6 +18,7 @@ from grove_sm.domain import format_time
 from grove_sm.domain.errors import NotFound, OutcomeUnknown, StoreUnavailable
 from grove_sm.lifecycles import observe
 from grove_sm.operations.audit import AuditReport
+from grove_sm.operations.layout import CREDITS, account_record
 from grove_sm.operations.plan import Get, Write
 from models.possible import Possible
 from models.reference import Records, Reference
@@ -28,13 +28,13 @@ from stateful_tests.deployment import HABITS, Asked, Deployment, Ended
 from stateful_tests.forecast import OUTAGES, Forecast, forecasts
 from stateful_tests.observing import Mirror, View, view
 from stateful_tests.process import Process
-from stateful_tests.sketches import AGENTS, TOPOLOGY, Sketch, sketches
+from stateful_tests.sketches import AGENTS, RIVALRIES, TOPOLOGY, Rival, Sketch, sketches
 from stateful_tests.tally import Tally
 from tests.crash.placements import Placement
 
 _KEPT: Final = timedelta(days=7)
-_MOMENTS: Final = (1.0, 6.0, 400.0, 4000.0, 100_000.0, -1.0, -90.0)
-_PAUSES: Final = (0.0, 10.0, 4000.0)
+_MOMENTS: Final = (1.0, 5.0, 400.0, 4000.0, 100_000.0, -1.0, -90.0)
+_PAUSES: Final = (0.0, 5.0, 4000.0)
 
 # Where nobody is in the middle of an append, so that others can go on meanwhile.
 _PAUSE_AT: Final[dict[tuple[bool, When], frozenset[str]]] = {
@@ -43,15 +43,17 @@ _PAUSE_AT: Final[dict[tuple[bool, When], frozenset[str]]] = {
     (False, "before"): frozenset({"hold", "validate", "decide", "leave", "apply", "release"}),
     (False, "after"): frozenset({"hold", "validate", "decide", "leave", "apply", "release"}),
 }
+WHENS: Final[Sequence[When]] = ("before", "after")
 _PAUSE_IN_RECOVERY: Final = frozenset({"abort", "apply", "release", "force", "finish"})
 
 
 class Pause(NamedTuple):
-    """A process stops at an effect, for so many seconds."""
+    """A process stops at an effect, for so many seconds; others may take it for dead then."""
 
     at: int
     when: When
     seconds: float
+    looks_dead: bool
 
 
 def _keep_house(process: Process) -> None:
@@ -74,7 +76,11 @@ slots: Final = st.integers(0, len(HABITS) - 1)
 # Who applies several transactions together has its stores' locks meanwhile.
 stoppable: Final = st.sampled_from([slot for slot, habits in enumerate(HABITS) if habits.lag == 1])
 pauses: Final = st.builds(
-    Pause, st.integers(0, 12), st.sampled_from(["before", "after"]), st.sampled_from(_PAUSES)
+    Pause,
+    st.integers(0, 12),
+    st.sampled_from(WHENS),
+    st.sampled_from(_PAUSES),
+    st.booleans(),
 )
 
 
@@ -104,6 +110,16 @@ class History(RuleBasedStateMachine):
         self._unknown: list[str] = []
         self._unsubscribe = observe(self._deployment.tally.observe)
 
+    @property
+    def tally(self) -> Tally:
+        """What has happened so far, in numbers."""
+        return self._deployment.tally
+
+    @property
+    def story(self) -> Sequence[str]:
+        """What has happened so far, in words."""
+        return self._deployment.story
+
     # What callers do.
 
     @rule(slot=slots, sketch=sketches(), faults=forecasts())
@@ -122,7 +138,7 @@ class History(RuleBasedStateMachine):
         slot=stoppable,
         other=st.integers(1, len(HABITS) - 1),
         sketch=sketches(),
-        rival=st.one_of(st.just("same"), st.integers(1, len(AGENTS) - 1), sketches()),
+        rival=st.builds(Rival, st.sampled_from(RIVALRIES), sketches()),
         pause=pauses,
         faults=forecasts(),
     )
@@ -132,17 +148,14 @@ class History(RuleBasedStateMachine):
         slot: int,
         other: int,
         sketch: Sketch,
-        rival: str | int | Sketch,
+        rival: Rival,
         pause: Pause,
         faults: list[Forecast],
     ) -> None:
         """A process is stopped in the middle of a call, while another makes one of its own."""
-        if isinstance(rival, int):
-            rival = replace(sketch, agent=sketch.agent + rival)
-        against = sketch if isinstance(rival, str) else rival
         records = self._view.records
         verbs = _PAUSE_AT[HABITS[slot].one_append, pause.when]
-        stop = self._stop(slot, other, against, pause, verbs)
+        stop = self._stop(slot, other, rival.of(sketch), pause, verbs)
         self._ended.append(
             self._deployment.ask(slot, sketch.fit(records), _key(sketch), faults, more=[stop])
         )
@@ -238,6 +251,7 @@ class History(RuleBasedStateMachine):
     @invariant()
     def every_promise_is_kept(self) -> None:
         """All calls together did what whole operations do (P1, P3, P5), as acknowledged (P2)."""
+        self.tally.counts["steps"] += 1
         with self._mirror.look() as (looked, grove):
             ended, self._ended = self._ended, []
             self._possible.heard(
@@ -250,7 +264,10 @@ class History(RuleBasedStateMachine):
             self._one_holder_for_each_target(looked.records)
             report = grove.audit()
             assert report.ok, report
-            assert view(grove.coordinator) == looked, "recovery changed what readers see"
+            recovery = grove.recovery
+            assert not recovery.in_doubt, recovery
+            if recovery.rolled_forward or recovery.rolled_back:
+                assert view(grove.coordinator) == looked, "recovery changed what readers see"
 
     def teardown(self) -> None:
         """Recovery from anything leaves nothing to recover (P6), and is not undone by late mail."""
@@ -280,12 +297,17 @@ class History(RuleBasedStateMachine):
         records = self._view.records
         deployment = self._deployment
         rival = (slot + other) % len(HABITS)
-        begun = len(deployment.process(slot).schedule.effects)
+        stopped = deployment.process(slot)
+        begun = len(stopped.schedule.effects)
         deployment.process(rival)
 
         def meanwhile() -> None:
             deployment.clock.move(pause.seconds)
+            believed_dead = deployment.process(rival).believed_dead
+            if pause.looks_dead:
+                believed_dead.add(stopped.coordinator.journal.coordinator)
             asked = deployment.ask(rival, sketch.fit(records), _key(sketch))
+            believed_dead.clear()
             asked.raced = True
             self._ended.append(asked)
 
@@ -322,7 +344,7 @@ class History(RuleBasedStateMachine):
         except StoreUnavailable:
             # Its process closed the connection in the meantime.
             return
-        note(f"  {effect} arrives")
+        self._deployment.tell(f"{effect} arrives")
         assert outcomes == (), f"a late {effect} met a change that is not the library's"
 
     def _finale(self) -> None:
@@ -351,14 +373,10 @@ class History(RuleBasedStateMachine):
         process.grove.grant_credits(agent, 1)
 
         def write() -> None:
-            (holder,) = process.coordinator.journal.unapplied()
-            entry = process.coordinator.journal.load(holder.txid)
-            assert entry is not None
-            ours = next(each for each in entry.writes if each.base)
-            store = process.coordinator.participants[ours.collection]
-            (stored,) = store.read(Get(ours.collection, ours.record_id))
+            store = process.coordinator.participants[CREDITS]
+            (stored,) = store.read(Get(CREDITS, account_record(agent)))
             document = json.dumps(json.loads(stored.document), indent=1)
-            foreign = Write(ours.collection, ours.record_id, ours.base, document)
+            foreign = Write(CREDITS, stored.record_id, stored.revision, document)
             assert store.apply("tx-foreign", "[]", [foreign]) == ()
 
         begun = len(process.schedule.effects)
@@ -366,8 +384,7 @@ class History(RuleBasedStateMachine):
         ended = deployment.ask(0, Grant(agent, 1), None, more=[stop])
         assert stop.struck
         assert ended.error is None
-        journal = process.coordinator.journal
-        assert [outcome.txid for outcome in journal.heuristics()], "a lost write went unnoticed"
+        assert process.coordinator.journal.heuristics(), "a lost write went unnoticed"
         assert not process.grove.audit().ok
 
     def _count(self) -> None:

@@ -77,6 +77,7 @@ class Process:
         schedule: what sees its effects.
         outages: what it is in trouble with, between calls too.
         names: where its random names come from.
+        believed_dead: coordinators that it takes for dead, whether they are or not.
     """
 
     def __init__(self, placement: Placement, clock: Clock, habits: Habits) -> None:
@@ -84,7 +85,10 @@ class Process:
         self.schedule = Schedule()
         self.outages: list[Outage] = []
         self.names = Names()
-        self._journal = FaultyJournal(placement.open_journal(), self.schedule)
+        self.believed_dead: set[int] = set()
+        self._journal = FaultyJournal(
+            placement.open_journal(), self.schedule, believed_dead=self.believed_dead
+        )
         self._stores = wrap_stores(
             placement.open_stores(),
             placement.label,

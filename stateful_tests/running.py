@@ -36,12 +36,14 @@ def histories(place: Place, folder: Path, total: Tally) -> type[History]:
     return Here
 
 
-def run(place: Place, folder: Path, profile: settings, seed: int) -> Tally:
-    """Random histories, drawn from a seed; what they covered.
+def run(
+    place: Place, folder: Path, profile: settings, seed: int, total: Tally | None = None
+) -> Tally:
+    """Random histories, drawn from a seed; what they covered, added to `total`.
 
     Raises what the first of them that fails, made as short as possible, raises.
     """
-    total = Tally()
+    total = Tally() if total is None else total
     with quiet():
         history = seeded(seed)(histories(place, folder, total))
         run_state_machine_as_test(history, settings=profile)

@@ -1,7 +1,7 @@
 """What callers ask for, drawn without knowing what there is, and fitted to it when it is asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -100,6 +100,29 @@ class Sketch:
         # A time that is given makes it possible to contribute the same twice.
         created_at = None if self.pick % 2 else format_time(START)
         return Contribute(kind, f"Kernel {self.choice % 3}", agent, relations, created_at)
+
+
+RIVALRIES: Final = ("the same", "by another", "with another text", "anything")
+"""What two who ask at the same time may ask for."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What another asks for at the same time: something like it, or anything (`other`)."""
+
+    asks: str
+    other: Sketch
+
+    def of(self, sketch: Sketch) -> Sketch:
+        """The rival's request."""
+        match self.asks:
+            case "the same":
+                return sketch
+            case "by another":
+                return replace(sketch, agent=self.other.agent)
+            case "with another text":
+                return replace(sketch, choice=sketch.choice + 1)
+        return self.other
 
 
 _small: Final = st.integers(0, 5)

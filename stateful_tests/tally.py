@@ -60,8 +60,8 @@ class Tally:
     def lines(self) -> Iterator[str]:
         """The counts, for people."""
         yield "  ".join(f"{name} {n}" for name, n in sorted(self.counts.items()))
-        yield f"faults ({self.faults.total()} in {len(self.cells)} cells of operation, effect and "
-        yield "  fault): " + ", ".join(f"{name} {n}" for name, n in self.faults.most_common())
+        yield f"cells of operation, effect and fault: {len(self.cells)}"
+        yield "faults: " + ", ".join(f"{name} {n}" for name, n in self.faults.most_common())
         can_happen = reachable(self.transitions)
         for lifecycle in LIFECYCLES:
             moves = {(lifecycle.name, source, trigger) for trigger, source, _ in lifecycle.moves}

@@ -1,4 +1,4 @@
-"""Random histories over every placement."""
+"""Random histories over every placement, and the grid of all single faults and races."""
 
 import json
 from collections.abc import Callable
@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from stateful_tests.deployment import HABITS
+from stateful_tests.grid import rows
 from stateful_tests.profiles import chosen, chosen_seed
-from stateful_tests.running import Place, run
-from tests.crash.placements import PLACEMENTS
+from stateful_tests.running import Place, histories, quiet, run
+from stateful_tests.tally import Tally
+from tests.crash.placements import PLACEMENTS, memory
 
 RecordProperty = Callable[[str, object], None]
+
+# A history on files takes many times as long as one in memory.
+_SHARE_OF_FILES = 0.2
+
+# Shrinking may take five minutes, and the first failure should be seen.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.mark.parametrize("place", PLACEMENTS, ids=lambda place: place.__name__)
@@ -19,5 +28,17 @@ def test_every_history_is_one_of_whole_operations(
 ) -> None:
     seed = chosen_seed()
     print(f"STATEFUL_SEED={seed}")  # noqa: T201 - shown if the test fails
-    total = run(place, folder, chosen(), seed)
+    share = 1.0 if place is memory else _SHARE_OF_FILES
+    total = run(place, folder, chosen(share), seed)
+    record_property("histories", json.dumps(total.to_document()))
+
+
+@pytest.mark.parametrize("slot", range(len(HABITS)))
+def test_every_fault_and_race_at_every_effect(
+    slot: int, folder: Path, record_property: RecordProperty
+) -> None:
+    total = Tally()
+    new_history = histories(memory, folder, total)
+    with quiet():
+        total.counts["grid cells"] = sum(row.run(new_history) for row in rows([slot]))
     record_property("histories", json.dumps(total.to_document()))

@@ -114,11 +114,11 @@ class MemoryPlacement:
         return collection
 
     def save(self) -> tuple[MemoryJournalData, dict[str, Tables]]:
-        return _copy(self._journal), copy.deepcopy(self._tables)
+        return _copy(self._journal), _copy_of_tables(self._tables)
 
     def restore(self, saved: tuple[MemoryJournalData, dict[str, Tables]]) -> None:
         journal, tables = saved
-        self._journal, self._tables = _copy(journal), copy.deepcopy(tables)
+        self._journal, self._tables = _copy(journal), _copy_of_tables(tables)
 
     def fingerprint(self) -> Hashable:
         data = self._journal
@@ -127,7 +127,16 @@ class MemoryPlacement:
 
 
 def _copy(data: MemoryJournalData) -> MemoryJournalData:
-    return copy.deepcopy(data, {id(data.turn): threading.RLock()})
+    # Entries and what is recorded under keys are never changed, and make up most of it.
+    kept = [row.entry for row in data.rows.values()] + [known for _, known in data.keys.values()]
+    return copy.deepcopy(data, {id(data.turn): threading.RLock(), **{id(o): o for o in kept}})
+
+
+def _copy_of_tables(tables: Mapping[str, Tables]) -> dict[str, Tables]:
+    return {
+        collection: {name: dict(table) for name, table in kept.items()}
+        for collection, kept in tables.items()
+    }
 
 
 def separate_files(folder: Path) -> Placement:
