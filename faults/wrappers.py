@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from faults.schedule import NoAnswer, Schedule
-from grove_sm.commit.contract import Hold, Holder, Journal, Participant, Snapshot
+from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown
@@ -203,9 +203,9 @@ class FaultyJournal:
     def note(self, heuristics: Sequence[Heuristic]) -> None:
         self._schedule.run("note", partial(self._inner.note, heuristics))
 
-    def heuristics(self) -> tuple[Heuristic, ...]:
+    def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
         self._schedule.look(JOURNAL)
-        return self._inner.heuristics()
+        return self._inner.heuristics(on_damage)
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         self._schedule.look(JOURNAL)

@@ -31,7 +31,6 @@ from grove_sm.domain.errors import (
     Corrupt,
     GroveError,
     OutcomeUnknown,
-    StateConflict,
     ValidationError,
 )
 from grove_sm.lifecycles import CONTRIBUTE, advance
@@ -296,7 +295,7 @@ class Grove:
         Raises ValidationError if the amount is not a positive integer or this deployment has no
         credits; otherwise as `contribute`.
         """
-        self._require_credits()
+        self.credits.require()
         agent = Agent(agent_id=agent_id)
         grant = Grant(
             grant_id=self._new_id("grant"),
@@ -485,7 +484,7 @@ class Grove:
         return audit(
             records,
             self.settings.topology,
-            heuristics=self.coordinator.journal.heuristics(),
+            heuristics=self.coordinator.journal.heuristics(damaged.append),
             damaged=damaged,
             committed={
                 txid: entry.members
@@ -525,9 +524,3 @@ class Grove:
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{self.coordinator.random()}"
-
-    def _require_credits(self) -> None:
-        if CREDITS not in self.settings.stores:
-            raise StateConflict(
-                record="this grove", reason="it has no credits; add a credits store to its settings"
-            )

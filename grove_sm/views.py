@@ -132,15 +132,19 @@ class Credits:
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
 
+    def require(self) -> None:
+        """Raise StateConflict if this deployment has no credits."""
+        if CREDITS not in self._coordinator.participants:
+            raise StateConflict(
+                record="this grove", reason="it has no credits; add a credits store to its settings"
+            )
+
     def balance(self, agent_id: str) -> Account:
         """An agent's credits: `available`, `reserved` and their `total`; 0 if it never had any.
 
         Raises StateConflict if this deployment has no credits.
         """
-        if CREDITS not in self._coordinator.participants:
-            raise StateConflict(
-                record="this grove", reason="it has no credits; add a credits store to its settings"
-            )
+        self.require()
         for stored in self._coordinator.read(Get(CREDITS, account_record(agent_id))):
             return decode(Account, stored, self._coordinator.participants[CREDITS].name)
         return Account(agent_id=agent_id)

@@ -10,13 +10,17 @@ locked, full or read-only, and Corrupt when what it holds is damaged; after Stor
 method may be called again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
+from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
+
+OnDamage = Callable[[Corrupt], object]
+"""Takes what could not be read, so that the rest can be."""
 
 
 class Snapshot(Protocol):
@@ -203,8 +207,11 @@ class Journal(Protocol):
     def note(self, heuristics: Sequence[Heuristic]) -> None:
         """Record heuristic outcomes, durably, for audit and an operator."""
 
-    def heuristics(self) -> tuple[Heuristic, ...]:
-        """Every recorded heuristic outcome that nobody has resolved."""
+    def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
+        """Every recorded heuristic outcome that nobody has resolved.
+
+        Raises Corrupt for a damaged one, unless `on_damage` takes it.
+        """
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         """What is recorded under an idempotency key that has not run out."""

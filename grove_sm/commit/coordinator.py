@@ -5,17 +5,16 @@ through itself it leaves in the journal, where the next who needs it, the housek
 recovery takes it up.
 """
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import count
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from grove_sm.commit.applier import Applier
-from grove_sm.commit.contract import Hold, Holder, Journal, Participant, Snapshot
+from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot
 from grove_sm.commit.machine import (
     DecisionRecorded,
     KeysHeld,
@@ -47,10 +46,6 @@ from grove_sm.operations.plan import (
     Stored,
     make_plan,
 )
-
-Item = TypeVar("Item")
-
-log = logging.getLogger("grove_sm")
 
 _FEWEST_ATTEMPTS: Final = 100
 _FIRST_PAUSE: Final = 0.001
@@ -168,9 +163,7 @@ class Coordinator:
         return transaction.phase == "aborted"
 
     @contextmanager
-    def snapshots(
-        self, on_damage: Callable[[Corrupt], object] | None = None
-    ) -> Iterator[Mapping[str, Snapshot]]:
+    def snapshots(self, on_damage: OnDamage | None = None) -> Iterator[Mapping[str, Snapshot]]:
         """A view of every collection at one moment between transactions.
 
         Raises StoreUnavailable if what is committed cannot be made visible first, and Corrupt for
@@ -195,20 +188,17 @@ class Coordinator:
                     )
             yield {collection: views[store.name] for collection, store in self.participants.items()}
 
-    def _settle_all(self, on_damage: Callable[[Corrupt], object] | None) -> None:
+    def _settle_all(self, on_damage: OnDamage | None) -> None:
         """Bring every committed transaction to its end."""
         for holder in self.journal.unapplied():
             if holder.state != "committed":
                 continue
             try:
-                unreached = self.applier.roll_forward(holder.txid)
+                self._apply_everywhere(holder.txid)
             except Corrupt as error:
                 if on_damage is None:
                     raise
                 on_damage(error)
-            else:
-                if unreached:
-                    raise _unapplied(", ".join(sorted(unreached)), holder.txid)
 
     def _is_to_settle(self, holder: Holder) -> bool:
         """Whether a transaction that is met unapplied can and must be applied first."""
@@ -274,9 +264,7 @@ class Coordinator:
     def _settle(self, holder: Holder, plan: Plan, deadline: float, attempt: int) -> None:
         """Get a holder of our keys out of the way. Raises InDoubt, StoreUnavailable or Corrupt."""
         if holder.state == "committed":
-            unreached = self.applier.roll_forward(holder.txid)
-            if unreached:
-                raise _unapplied(", ".join(sorted(unreached)), holder.txid)
+            self._apply_everywhere(holder.txid)
         elif not self.journal.is_alive(holder.coordinator):
             self.settle_dead(holder)
         elif time.monotonic() >= deadline:
@@ -284,6 +272,12 @@ class Coordinator:
             raise InDoubt(record=keys, txid=holder.txid, coordinator=holder.coordinator)
         else:
             time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
+
+    def _apply_everywhere(self, txid: str) -> None:
+        """Bring a committed transaction to its end, or raise StoreUnavailable or Corrupt."""
+        unreached = self.applier.roll_forward(txid)
+        if unreached:
+            raise _unapplied(", ".join(sorted(unreached)), txid)
 
     def _barrier(self) -> Entry:
         nothing = make_plan("audit", Facts({}), writes=(), keys=(), result={})

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from grove_sm.commit.contract import Holder
+from grove_sm.commit.contract import Holder, OnDamage
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.commit.txid import coordinator_of, first_txid_at
@@ -157,7 +157,7 @@ class MemoryJournal:
         with self._opened() as data:
             data.heuristics.extend(h for h in heuristics if h not in data.heuristics)
 
-    def heuristics(self) -> tuple[Heuristic, ...]:
+    def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:  # noqa: ARG002 - nothing is damaged here
         with self._opened() as data:
             return tuple(data.heuristics)
 

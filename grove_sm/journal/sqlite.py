@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from grove_sm.commit.contract import Holder
+from grove_sm.commit.contract import Holder, OnDamage
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import (
     Entry,
@@ -243,21 +243,23 @@ class SQLiteJournal:
                     )
         self._file.force()
 
-    def heuristics(self) -> tuple[Heuristic, ...]:
+    def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
         with self._file.errors:
             rows = self._file.connection.execute(
                 "SELECT txid, heuristic FROM heuristics ORDER BY id"
             ).fetchall()
-        return tuple(
-            Heuristic(
-                *unseal(
-                    sealed,
-                    what=f"heuristic outcome of {txid}",
-                    where=f"{self._name}, table heuristics",
-                )
-            )
-            for txid, sealed in rows
-        )
+        where = f"{self._name}, table heuristics"
+        found = []
+        for txid, sealed in rows:
+            try:
+                parts = unseal(sealed, what=f"heuristic outcome of {txid}", where=where)
+            except Corrupt as error:
+                if on_damage is None:
+                    raise
+                on_damage(error)
+            else:
+                found.append(Heuristic(*parts))
+        return tuple(found)
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         with self._file.errors:

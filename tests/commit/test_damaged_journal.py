@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from grove_sm import Contributed, Corrupt, Grove
+from grove_sm.operations.plan import Heuristic
 from tests.groves import CODER, REVIEWER, Clock, Names, open_files
 
 
@@ -156,3 +157,25 @@ def test_a_damaged_idempotency_key_is_named(opened: Opener) -> None:
         grove.contribute(kind="work", summary="one", agent=CODER, idempotency_key="k")
     assert "idempotency_keys" in caught.value.where
     grove.contribute(kind="work", summary="one more", agent=CODER, idempotency_key="k2")
+
+
+def test_a_damaged_heuristic_outcome_hides_no_other(opened: Opener) -> None:
+    made = [
+        Heuristic(f"tx-{n}", "store", "claims", f"claim-{n}", "no record", "revision 1 by x")
+        for n in range(3)
+    ]
+    grove = opened.open()
+    grove.coordinator.journal.note(made)
+    with closing(sqlite3.connect(opened.folder / "journal.db")) as connection, connection:
+        connection.execute(
+            "UPDATE heuristics SET heuristic = replace(heuristic, 'claim-1', 'claim-7') "
+            "WHERE txid = 'tx-1'"
+        )
+    found = {violation.rule: violation for violation in grove.audit().violations}
+    assert "heuristic outcome of tx-1" in found["every record is readable"].records
+    told = [
+        v.records for v in grove.audit().violations if v.rule == "no other software writes here"
+    ]
+    assert told == [("claims claim-0",), ("claims claim-2",)]
+    with pytest.raises(Corrupt, match="heuristic outcome of tx-1"):
+        grove.coordinator.journal.heuristics()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Literal, NamedTuple
 
-from grove_sm.commit.contract import Hold, Holder, Journal, Participant, Snapshot
+from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable
@@ -249,8 +249,8 @@ class JournalLink:
         for heuristic in heuristics:
             self._line.tell(f"note heuristic outcome of {heuristic.txid} at {heuristic.record_id}")
 
-    def heuristics(self) -> tuple[Heuristic, ...]:
-        return self._reached.heuristics()
+    def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
+        return self._reached.heuristics(on_damage)
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         return self._reached.recall(record_id, now)
