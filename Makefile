@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 FILE ?=
 SEED ?=
-SOURCES := grove_sm tests stateful_tests faults models benchmarks
 
 .PHONY: help demo test quick lint bench clean
 

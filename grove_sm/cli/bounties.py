@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from grove_sm.cli.claims import write_claimed
 from grove_sm.cli.options import (
     HERE,
     AgentFields,
@@ -160,14 +161,4 @@ def claim(
             context=kept,
             idempotency_key=key,
         )
-    if as_json:
-        write_json(claimed)
-        return
-    write_facts(
-        [
-            ("renewed" if claimed.renewed else "claimed", claimed.bounty.bounty_id),
-            ("claim", claimed.claim.claim_id),
-            ("lease expires", claimed.claim.lease_expires_at),
-            ("transaction", claimed.txid),
-        ]
-    )
+    write_claimed(claimed, claimed.bounty.bounty_id, as_json=as_json)

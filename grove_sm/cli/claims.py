@@ -1,6 +1,6 @@
 """Commands that claim targets and show claims."""
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -20,6 +20,9 @@ from grove_sm.cli.options import (
     parse_context,
 )
 from grove_sm.cli.output import Column, write_facts, write_json, write_records
+
+if TYPE_CHECKING:
+    from grove_sm.results import BountyClaimed, Claimed
 
 _COLUMNS: Final = (
     Column("claim", lambda c: c.claim_id),
@@ -56,12 +59,17 @@ def claim(
             context=kept,
             idempotency_key=key,
         )
+    write_claimed(claimed, claimed.claim.target_ref, as_json=as_json)
+
+
+def write_claimed(claimed: "Claimed | BountyClaimed", what: str, *, as_json: bool) -> None:
+    """Print what was claimed, and how it is held."""
     if as_json:
         write_json(claimed)
         return
     write_facts(
         [
-            ("renewed" if claimed.renewed else "claimed", claimed.claim.target_ref),
+            ("renewed" if claimed.renewed else "claimed", what),
             ("claim", claimed.claim.claim_id),
             ("lease expires", claimed.claim.lease_expires_at),
             ("transaction", claimed.txid),
