@@ -55,10 +55,14 @@ class FaultyStore:
         return self._inner.read(read)
 
     def page(
-        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+        self,
+        collection: str,
+        where: Sequence[tuple[str, str]],
+        limit: int | None,
+        after: Stored | None = None,
     ) -> tuple[Stored, ...]:
         self._schedule.look(self.label)
-        return self._inner.page(collection, where, limit)
+        return self._inner.page(collection, where, limit, after)
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         return self._schedule.run(

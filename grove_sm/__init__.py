@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Criteria,
         Handoff,
         Relation,
+        Route,
         Score,
         compute_cid,
     )
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
     )
     from grove_sm.grove import Grove
     from grove_sm.operations.audit import AuditReport, Violation
-    from grove_sm.results import BountyClaimed, Claimed, Contributed
+    from grove_sm.results import (
+        BountyClaimed,
+        Claimed,
+        Contributed,
+        NotSwept,
+        PickedUp,
+        SweepReport,
+    )
     from grove_sm.settings import Leases
 
 __all__ = [
@@ -54,12 +62,16 @@ __all__ = [
     "InsufficientCredits",
     "Leases",
     "NotFound",
+    "NotSwept",
     "OutcomeUnknown",
+    "PickedUp",
     "RecoveryReport",
     "Relation",
+    "Route",
     "Score",
     "StateConflict",
     "StoreUnavailable",
+    "SweepReport",
     "ValidationError",
     "Violation",
     "compute_cid",

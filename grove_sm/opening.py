@@ -7,9 +7,9 @@ from pathlib import Path
 from grove_sm.commit.contract import Participant
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.connect import check_urls, open_journal, open_stores
-from grove_sm.domain import format_time
+from grove_sm.domain import Route, format_time
 from grove_sm.domain.errors import ValidationError
-from grove_sm.settings import Leases, Settings, load_settings
+from grove_sm.settings import Leases, Settings, load_settings, routes
 
 
 def settle_settings(
@@ -17,7 +17,7 @@ def settle_settings(
     *,
     journal: str | None,
     stores: Mapping[str, str] | None,
-    topology: Mapping[str, Sequence[str]] | None,
+    topology: Mapping[str, Sequence[str | Route]] | None,
     leases: Leases | None,
     create: bool,
 ) -> Settings:
@@ -40,7 +40,7 @@ def settle_settings(
     return Settings(
         journal=journal,
         stores=dict(stores),
-        topology={role: list(to) for role, to in (topology or {}).items()},
+        topology=routes(topology or {}),
         leases=leases or Leases(),
     )
 

@@ -1,8 +1,10 @@
 """What operations return: frozen values."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from grove_sm.domain import Bounty, Claim, Contribution
+from grove_sm.domain import Bounty, Claim, Contribution, Handoff
+from grove_sm.domain.errors import GroveError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,55 @@ class BountyClaimed:
     bounty: Bounty
     renewed: bool
     txid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PickedUp:
+    """A handoff as it was delivered, with the contribution it hands over.
+
+    `claim` is the delivery: until its lease ends, nobody else is given the handoff.
+    """
+
+    handoff: Handoff
+    contribution: Contribution
+    claim: Claim
+    txid: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSwept:
+    """A record that a sweep could not bring to its end, and why; the next sweep tries again."""
+
+    record: str
+    error: GroveError
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What a sweep did, by the ids of the records.
+
+    Attributes:
+        claims_expired: claims that ran out, or stalled; without those of expired bounties.
+        bounties_reopened: bounties that were held by one of these.
+        bounties_expired: bounties past their deadline, with their claim and reservation.
+        handoffs_expired: handoffs that nobody replied to in time.
+        failures: what could not be done now.
+        is_complete: whether everything was looked at; not, if the limit was reached before.
+    """
+
+    claims_expired: list[str] = field(default_factory=list)
+    bounties_reopened: list[str] = field(default_factory=list)
+    bounties_expired: list[str] = field(default_factory=list)
+    handoffs_expired: list[str] = field(default_factory=list)
+    failures: list[NotSwept] = field(default_factory=list)
+    is_complete: bool = True
+
+    @property
+    def swept(self) -> int:
+        """How many steps it took: records that were brought to their end."""
+        done: Sequence[Sequence[str]] = (
+            self.claims_expired,
+            self.bounties_expired,
+            self.handoffs_expired,
+        )
+        return sum(map(len, done))

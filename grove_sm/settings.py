@@ -6,18 +6,19 @@ moved as a whole.
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from grove_sm.domain import Record
+from grove_sm.domain import Record, Route
 from grove_sm.domain.errors import ABSENT, StoreUnavailable, ValidationError
+from grove_sm.domain.fields import Seconds
 from grove_sm.domain.frozen import FrozenDict
 from grove_sm.domain.values import Flaw
-from grove_sm.operations.layout import COLLECTIONS, CREDITS
+from grove_sm.operations.layout import BOUNTY_TARGET, COLLECTIONS, CREDITS, HANDOFF_TARGET
 from grove_sm.sqlite_file import sync_folder
 
 FILE_NAME: Final = "grove.toml"
@@ -43,19 +44,29 @@ claims = "sqlite:///stores.db"
 bounties = "sqlite:///stores.db"
 credits = "sqlite:///stores.db"
 
-# A contribution by an agent of the role on the left is handed off to each role on the right.
+# A contribution by an agent of the role on the left is handed off to each role on the right:
+# a name, or { to = "reviewer", requiresReply = true, replySeconds = 86400 }; a handoff that was
+# not replied to within that time expires.
 [topology]
 coder = ["reviewer"]
 reviewer = ["coder"]
 
-# How long a claim is held without a heartbeat, in seconds.
+# How long a claim is held without a heartbeat, in seconds; for a handoff: how long an agent that
+# picked it up has to process it, before it is delivered again.
 [leases]
 claim = 300
 bounty = 1800
+handoff = 300
 """
 
 Role = Annotated[str, Field(min_length=1, max_length=128)]
-Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+
+
+def _as_route(value: object) -> object:
+    return {"to": value} if isinstance(value, str) else value
+
+
+Target = Annotated[Route, BeforeValidator(_as_route)]
 
 
 class Leases(Record):
@@ -63,6 +74,13 @@ class Leases(Record):
 
     claim: Seconds = 300.0
     bounty: Seconds = 1800.0
+    handoff: Seconds = 300.0
+
+    def of(self, target_ref: str) -> float:
+        """The seconds for which a claim on this target is held, unless its agent says otherwise."""
+        if target_ref.startswith(BOUNTY_TARGET):
+            return self.bounty
+        return self.handoff if target_ref.startswith(HANDOFF_TARGET) else self.claim
 
 
 class Settings(Record):
@@ -74,7 +92,7 @@ class Settings(Record):
     format: int = FORMAT
     journal: str
     stores: Mapping[str, str]
-    topology: Mapping[Role, Sequence[Role]] = FrozenDict()
+    topology: Mapping[Role, Sequence[Target]] = FrozenDict()
     leases: Leases = Leases()
 
     @model_validator(mode="after")
@@ -86,6 +104,17 @@ class Settings(Record):
             if name not in self.stores and name != CREDITS:
                 raise Flaw("is required", ABSENT, "stores", name)
         return self
+
+
+def routes(topology: Mapping[str, Iterable[str | Route]]) -> dict[str, list[Route]]:
+    """A topology with a route for each role that is named alone.
+
+    Raises ValidationError for a name that is no role.
+    """
+    return {
+        role: [to if isinstance(to, Route) else Route(to=to) for to in targets]
+        for role, targets in topology.items()
+    }
 
 
 def lease_of(seconds: float) -> float:

@@ -10,7 +10,7 @@ from faults.wrappers import FaultyJournal, wrap_stores
 from grove_sm import Grove
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.settings import Settings
+from grove_sm.settings import Settings, routes
 from models.reference import CRITERIA
 from models.requests import (
     ClaimBounty,
@@ -24,7 +24,7 @@ from stateful_tests.sketches import START, TOPOLOGY
 from tests.crash.placements import Placement
 
 _SETTINGS: Final = Settings(
-    journal="as placed", stores=dict.fromkeys(COLLECTIONS, "as placed"), topology=TOPOLOGY
+    journal="as placed", stores=dict.fromkeys(COLLECTIONS, "as placed"), topology=routes(TOPOLOGY)
 )
 
 

@@ -145,14 +145,14 @@ DEFECTS: Final = (
     ),
     Defect(
         "a clock that jumps back shortens a lease",
-        "grove_sm.operations.claims:_renew",
-        "max(claim.lease_expires_at, later(request.now, request.lease_seconds))",
-        "later(request.now, request.lease_seconds)",
+        "grove_sm.operations.claims:_extended",
+        "max(claim.lease_expires_at, later(now, lease_seconds))",
+        "later(now, lease_seconds)",
     ),
     Defect(
         "a claim that ran out is left as it is",
         "grove_sm.operations.claims:take",
-        'ended.append(update(CLAIMS, stored, _move(claim, "expire")))',
+        'ended.append(update(CLAIMS, stored, move(claim, "expire")))',
         "pass",
     ),
     Defect(
@@ -164,14 +164,14 @@ DEFECTS: Final = (
     Defect(
         "a reply does not hold what it answers",
         "grove_sm.operations.contribute:plan_contribute",
-        "for held in (cid, *answered)]",
-        "for held in (cid,)]",
+        "for held in (cid, *answered))",
+        "for held in (cid,))",
         needs_aim=True,
     ),
     Defect(
         "a bounty's amount is not reserved",
         "grove_sm.operations.bounties:plan_create_bounty",
-        "writes += plan_reservation(facts, request.reservation)",
-        "plan_reservation(facts, request.reservation)",
+        "reserved = reservation(facts, request.reservation)",
+        "pass",
     ),
 )

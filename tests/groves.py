@@ -12,7 +12,7 @@ from grove_sm.commit.coordinator import Coordinator
 from grove_sm.connect import open_journal, open_stores
 from grove_sm.domain import format_time
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.settings import Settings
+from grove_sm.settings import Settings, routes
 
 START: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW: Final = format_time(START)
@@ -105,6 +105,6 @@ def build(
     settings = Settings(
         journal=journal.name,
         stores={collection: store.name for collection, store in stores.items()},
-        topology={role: list(to) for role, to in TOPOLOGY.items()},
+        topology=routes(TOPOLOGY),
     )
     return Grove(coordinator, settings, background=background)

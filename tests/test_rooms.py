@@ -32,11 +32,12 @@ LEVELS: Final = {
     "views": 6,
     "opening": 7,
     "requests": 7,
-    "grove": 8,
-    "": 9,  # the package itself, which names what is public
-    "importing": 10,
-    "demo": 11,
-    "cli": 12,
+    "calls": 8,
+    "grove": 9,
+    "": 10,  # the package itself, which names what is public
+    "importing": 11,
+    "demo": 12,
+    "cli": 13,
 }
 """Each room, or module on its own, and how far up it is; what is level knows nothing of the other.
 """

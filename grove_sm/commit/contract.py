@@ -60,9 +60,17 @@ class Participant(Protocol):
         """
 
     def page(
-        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+        self,
+        collection: str,
+        where: Sequence[tuple[str, str]],
+        limit: int | None,
+        after: Stored | None = None,
     ) -> tuple[Stored, ...]:
-        """The first `limit` records (all, if None) with these field values, in the same order."""
+        """The first `limit` records (all, if None) with these field values, in the same order.
+
+        With `after`, a record that was read from this collection: the first that come after it,
+        whether it is still there or not.
+        """
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         """Prepare: vote whether every expectation still holds.

@@ -105,11 +105,15 @@ class Coordinator:
         return self.participants[read.collection].read(read)
 
     def page(
-        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+        self,
+        collection: str,
+        where: Sequence[tuple[str, str]],
+        limit: int | None,
+        after: Stored | None = None,
     ) -> tuple[Stored, ...]:
         """The first records with these field values, under the same promise as `read`."""
         self._settle_committed(Find(collection, tuple(where)))
-        return self.participants[collection].page(collection, where, limit)
+        return self.participants[collection].page(collection, where, limit, after)
 
     def execute(
         self,

@@ -9,7 +9,7 @@ from grove_sm.demo.unsafe import UnsafeCoordinator
 from grove_sm.grove import Grove
 from grove_sm.journal.memory import MemoryJournal, MemoryJournalData
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.settings import Settings
+from grove_sm.settings import Settings, routes
 
 TOPOLOGY: Final = {"coder": ["reviewer", "tester"], "reviewer": ["coder"]}
 PATIENCE: Final = 30.0
@@ -41,7 +41,7 @@ def _settings(folder: Path) -> Settings:
     return Settings(
         journal="memory://",
         stores=_stores(folder),
-        topology={role: list(to) for role, to in TOPOLOGY.items()},
+        topology=routes(TOPOLOGY),
     )
 
 

@@ -20,6 +20,7 @@ from grove_sm.domain.coordination import (
     Criteria,
     Handoff,
     HandoffStatus,
+    Route,
 )
 from grove_sm.domain.credits import Account, Grant, Reservation, ReservationStatus, Transfer
 from grove_sm.domain.record import Record
@@ -45,6 +46,7 @@ __all__ = [
     "RelationType",
     "Reservation",
     "ReservationStatus",
+    "Route",
     "Score",
     "Transfer",
     "canonical_json",

@@ -15,7 +15,9 @@ from grove_sm.domain.fields import (
     Maybe,
     Number,
     Revision,
+    Seconds,
     Text,
+    Text1To128,
     Text1To1024,
     Text128,
     Time,
@@ -62,6 +64,17 @@ class Handoff(Record):
         return self
 
 
+class Route(Record):
+    """A role that another role's contributions are handed to, and in which time it has to reply.
+
+    `reply_seconds` None sets no time.
+    """
+
+    to: Text1To128
+    requires_reply: bool = False
+    reply_seconds: Maybe[Seconds] = None
+
+
 class Claim(Record):
     """An agent's lease on a target. `revision` is one more on every change."""
 
@@ -98,16 +111,27 @@ class Criteria(Record):
 
         A score it does not have reaches nothing (Grove protocol, section 5).
         """
-        if not set(self.required_tags or ()).issubset(contribution.tags):
-            return False
+        return self.shortfall(contribution) is None
+
+    def shortfall(self, contribution: Contribution) -> str | None:
+        """What the contribution lacks, in words; None if it meets the criteria."""
+        for tag in self.required_tags or ():
+            if tag not in contribution.tags:
+                return f"it lacks the required tag {tag!r}"
         if self.metric_name is None or self.metric_threshold is None:
-            return True
+            return None
         score = (contribution.scores or {}).get(self.metric_name)
         if score is None:
-            return False
+            return f"it has no score {self.metric_name!r}"
         if self.metric_direction == "maximize":
-            return score.value >= self.metric_threshold
-        return score.value <= self.metric_threshold
+            is_reached, bound = score.value >= self.metric_threshold, "at least"
+        else:
+            is_reached, bound = score.value <= self.metric_threshold, "at most"
+        if is_reached:
+            return None
+        return (
+            f"its {self.metric_name} is {score.value}, and must be {bound} {self.metric_threshold}"
+        )
 
 
 _CLAIMANT_REQUIRED = frozenset({"claimed", "completed", "settled"})

@@ -120,6 +120,7 @@ Amount = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
 Balance = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 Revision = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 
 ArtifactName = Annotated[str, PlainValidator(_check_artifact_name)]
 Context = Annotated[Mapping[str, Any], PlainValidator(_context)]

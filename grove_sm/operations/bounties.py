@@ -1,6 +1,6 @@
-"""Bounties: creating one with its reservation, claiming one with its claim.
+"""Bounties until they are claimed, each with its claim and its reservation.
 
-Grove protocol, sections 5 and 7.
+How they end is in `grove_sm.operations.bounty_ends`. Grove protocol, sections 5 and 7.
 """
 
 from typing import Final, NamedTuple
@@ -8,14 +8,22 @@ from typing import Final, NamedTuple
 from grove_sm.domain import Bounty, Reservation
 from grove_sm.domain.errors import NotFound, StateConflict, ValidationError
 from grove_sm.lifecycles import BOUNTY, advance
-from grove_sm.operations.claims import ClaimRequest, take
-from grove_sm.operations.credits import plan_reservation
+from grove_sm.operations.claims import (
+    ClaimRequest,
+    active_on,
+    move,
+    require_holder,
+    take,
+)
+from grove_sm.operations.credits import Movement, reservation
 from grove_sm.operations.documents import create, decode, update
-from grove_sm.operations.layout import BOUNTIES, BOUNTY_TARGET, account_family, bounty_family
-from grove_sm.operations.plan import Facts, Plan, Write, make_plan
+from grove_sm.operations.layout import BOUNTIES, BOUNTY_TARGET, CLAIMS, bounty_family
+from grove_sm.operations.plan import Facts, Plan, Stored, Write, make_plan
 
 CREATE: Final = "create_bounty"
+OPEN: Final = "open_bounty"
 CLAIM: Final = "claim_bounty"
+RELEASE: Final = "release_bounty"
 
 
 class CreateBountyRequest(NamedTuple):
@@ -25,8 +33,25 @@ class CreateBountyRequest(NamedTuple):
     reservation: Reservation | None
 
 
+class OpenBountyRequest(NamedTuple):
+    """A draft to open, by its creator; `reservation_id` None if the deployment has no credits."""
+
+    bounty_id: str
+    agent_id: str
+    reservation_id: str | None
+    now: str
+
+
+class ReleaseBountyRequest(NamedTuple):
+    """A claimed bounty to let go of; by its claimant, where it names an agent."""
+
+    bounty_id: str
+    agent_id: str | None
+    now: str
+
+
 def plan_create_bounty(request: CreateBountyRequest, facts: Facts) -> Plan:
-    """What to write for a new bounty.
+    """What to write for a new bounty; a draft has no reservation yet.
 
     Raises ValidationError if its deadline has passed, InsufficientCredits if its creator has too
     little.
@@ -37,13 +62,48 @@ def plan_create_bounty(request: CreateBountyRequest, facts: Facts) -> Plan:
         raise ValidationError(
             field="deadline", rule="must lie in the future", value=bounty.deadline
         )
-    writes: list[Write] = [create(BOUNTIES, bounty.bounty_id, bounty)]
-    keys = [bounty_family(bounty.bounty_id)]
+    reserved = Movement()
     if request.reservation is not None:
-        writes += plan_reservation(facts, request.reservation)
-        keys.append(account_family(request.reservation.agent_id))
+        reserved = reservation(facts, request.reservation)
     return make_plan(
-        CREATE, facts, writes=writes, keys=keys, result={"bounty": bounty.to_document()}
+        CREATE,
+        facts,
+        writes=(create(BOUNTIES, bounty.bounty_id, bounty), *reserved.writes),
+        keys=(bounty_family(bounty.bounty_id), *reserved.keys),
+        result={"bounty": bounty.to_document()},
+    )
+
+
+def plan_open_bounty(request: OpenBountyRequest, facts: Facts) -> Plan:
+    """What to write to open a draft: the bounty, and the reservation of its amount.
+
+    Raises NotFound; StateConflict if it is no draft, its deadline has passed, or the agent is not
+    its creator; InsufficientCredits.
+    """
+    stored, bounty = known_bounty(request.bounty_id, facts)
+    record = f"bounty {request.bounty_id}"
+    require_creator(bounty, request.agent_id, "open")
+    status = advance(BOUNTY, bounty.status, "open", record=record)
+    require_in_time(bounty, request.now)
+    reserved = Movement()
+    if request.reservation_id is not None:
+        made = Reservation(
+            reservation_id=request.reservation_id,
+            agent_id=bounty.creator.agent_id,
+            amount=bounty.amount,
+            expires_at=bounty.deadline,
+            created_at=request.now,
+        )
+        reserved = reservation(facts, made)
+    opened = bounty.replace(
+        status=status, reservation_id=request.reservation_id, updated_at=request.now
+    )
+    return make_plan(
+        OPEN,
+        facts,
+        writes=(update(BOUNTIES, stored, opened), *reserved.writes),
+        keys=(bounty_family(bounty.bounty_id), *reserved.keys),
+        result={"bounty": opened.to_document()},
     )
 
 
@@ -53,24 +113,20 @@ def plan_claim_bounty(bounty_id: str, request: ClaimRequest, facts: Facts) -> Pl
     Raises NotFound; ClaimConflict if another agent holds it; StateConflict if its deadline has
     passed or it is past claiming.
     """
-    stored = facts.get(BOUNTIES, bounty_id)
-    if stored is None:
-        raise NotFound(record=f"bounty {bounty_id}")
-    bounty = decode(Bounty, stored)
+    stored, bounty = known_bounty(bounty_id, facts)
     record = f"bounty {bounty_id}"
-    if bounty.status in ("open", "claimed") and bounty.deadline <= request.now:
-        raise StateConflict(record=record, reason=f"its deadline, {bounty.deadline}, has passed")
+    if bounty.status in ("open", "claimed"):
+        require_in_time(bounty, request.now)
     if bounty.status != "claimed":
         # Refuses every state but open before the claims are looked at.
         advance(BOUNTY, bounty.status, "claim", record=record)
     taken = take(request, facts)
     writes = taken.writes
     if not taken.renewed:
-        status = bounty.status
-        if status == "claimed":
-            status = advance(BOUNTY, status, "release", record=record)
+        if bounty.status == "claimed":
+            bounty = reopened(bounty, request.now)
         bounty = bounty.replace(
-            status=advance(BOUNTY, status, "claim", record=record),
+            status=advance(BOUNTY, bounty.status, "claim", record=record),
             claimed_by=taken.claim.agent,
             claim_id=taken.claim.claim_id,
             updated_at=request.now,
@@ -87,6 +143,63 @@ def plan_claim_bounty(bounty_id: str, request: ClaimRequest, facts: Facts) -> Pl
             "renewed": taken.renewed,
         },
     )
+
+
+def plan_release_bounty(request: ReleaseBountyRequest, facts: Facts) -> Plan:
+    """What to write for a claimant to let go: the claim `released`, the bounty `open` again.
+
+    Raises NotFound; StateConflict if it is not claimed or the lease has run out; ClaimConflict if
+    another agent holds it.
+    """
+    stored, bounty = known_bounty(request.bounty_id, facts)
+    opened = reopened(bounty, request.now)
+    ended: list[Write] = []
+    for found, claim in active_on(bounty_target(bounty.bounty_id), facts):
+        require_holder(claim, request.agent_id, request.now)
+        ended.append(update(CLAIMS, found, move(claim, "release")))
+    return make_plan(
+        RELEASE,
+        facts,
+        writes=(*ended, update(BOUNTIES, stored, opened)),
+        keys=(bounty_family(bounty.bounty_id),),
+        result={"bounty": opened.to_document()},
+    )
+
+
+def reopened(bounty: Bounty, now: str) -> Bounty:
+    """A claimed bounty, open again and without a claimant. Raises StateConflict if it is not."""
+    return bounty.replace(
+        status=advance(BOUNTY, bounty.status, "release", record=f"bounty {bounty.bounty_id}"),
+        claimed_by=None,
+        claim_id=None,
+        updated_at=now,
+    )
+
+
+def known_bounty(bounty_id: str, facts: Facts) -> tuple[Stored, Bounty]:
+    """The bounty of this id. Raises NotFound."""
+    stored = facts.get(BOUNTIES, bounty_id)
+    if stored is None:
+        raise NotFound(record=f"bounty {bounty_id}")
+    return stored, decode(Bounty, stored)
+
+
+def require_creator(bounty: Bounty, agent_id: str, to: str) -> None:
+    """Check that an agent is a bounty's creator. Raises StateConflict."""
+    if agent_id != bounty.creator.agent_id:
+        raise StateConflict(
+            record=f"bounty {bounty.bounty_id}",
+            reason=f"only its creator, agent {bounty.creator.agent_id}, may {to} it",
+        )
+
+
+def require_in_time(bounty: Bounty, now: str) -> None:
+    """Check that a bounty's deadline lies in the future. Raises StateConflict."""
+    if bounty.deadline <= now:
+        raise StateConflict(
+            record=f"bounty {bounty.bounty_id}",
+            reason=f"its deadline, {bounty.deadline}, has passed",
+        )
 
 
 def bounty_target(bounty_id: str) -> str:

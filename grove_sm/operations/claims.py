@@ -1,17 +1,18 @@
-"""Claiming a target: one live claim at a time (Grove protocol, section 4)."""
+"""Claims: one live claim for each target, and how it ends (Grove protocol, section 4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from grove_sm.domain import Agent, Claim, format_time, parse_time
-from grove_sm.domain.errors import ClaimConflict
+from grove_sm.domain.errors import ClaimConflict, NotFound, StateConflict
 from grove_sm.lifecycles import CLAIM, advance
 from grove_sm.operations.documents import create, decode, update
 from grove_sm.operations.layout import CLAIMS, target_family
 from grove_sm.operations.plan import Facts, Plan, Stored, Write, make_plan
 
 OPERATION: Final = "claim"
+HEARTBEAT: Final = "heartbeat"
 
 
 class ClaimRequest(NamedTuple):
@@ -24,6 +25,14 @@ class ClaimRequest(NamedTuple):
     claim_id: str
     now: str
     context: Mapping[str, Any] | None = None
+
+
+class HeldRequest(NamedTuple):
+    """Something that is asked of a live claim; by its holder, where it names an agent."""
+
+    claim_id: str
+    agent_id: str | None
+    now: str
 
 
 class Taken(NamedTuple):
@@ -46,6 +55,23 @@ def plan_claim(request: ClaimRequest, facts: Facts) -> Plan:
     )
 
 
+def plan_heartbeat(request: HeldRequest, lease: Callable[[str], float], facts: Facts) -> Plan:
+    """What to write to keep a claim for the seconds that `lease` gives for its target, from now.
+
+    Raises NotFound; StateConflict if it is not active or its lease has run out; ClaimConflict if
+    another agent holds it.
+    """
+    stored, claim = held(request, facts)
+    renewed = _extended(claim, request.now, lease(claim.target_ref))
+    return make_plan(
+        HEARTBEAT,
+        facts,
+        writes=(update(CLAIMS, stored, renewed),),
+        keys=(target_family(claim.target_ref),),
+        result={"claim": renewed.to_document()},
+    )
+
+
 def take(request: ClaimRequest, facts: Facts) -> Taken:
     """The requested claim: a new one, or the same agent's live one renewed.
 
@@ -54,19 +80,14 @@ def take(request: ClaimRequest, facts: Facts) -> Taken:
     """
     ended: list[Write] = []
     attempts = 0
-    for stored in facts.find(CLAIMS, targetRef=request.target_ref, status="active"):
-        claim = decode(Claim, stored)
+    for stored, claim in active_on(request.target_ref, facts):
         if is_live(claim, request.now):
             if claim.agent.agent_id == request.agent.agent_id:
-                return _renew(request, stored, claim)
-            raise ClaimConflict(
-                target_ref=claim.target_ref,
-                holder=claim.agent.agent_id,
-                claim_id=claim.claim_id,
-                lease_expires_at=claim.lease_expires_at,
-            )
+                renewed = _extended(claim, request.now, request.lease_seconds)
+                return Taken(renewed, (update(CLAIMS, stored, renewed),), renewed=True)
+            raise _held_by_another(claim)
         attempts = max(attempts, claim.attempt_count + 1)
-        ended.append(update(CLAIMS, stored, _move(claim, "expire")))
+        ended.append(update(CLAIMS, stored, move(claim, "expire")))
     claim = Claim(
         claim_id=request.claim_id,
         target_ref=request.target_ref,
@@ -82,6 +103,50 @@ def take(request: ClaimRequest, facts: Facts) -> Taken:
     return Taken(claim, (*ended, create(CLAIMS, claim.claim_id, claim)), renewed=False)
 
 
+def held(request: HeldRequest, facts: Facts) -> tuple[Stored, Claim]:
+    """The claim that something is asked of; raises as `plan_heartbeat`."""
+    stored = facts.get(CLAIMS, request.claim_id)
+    if stored is None:
+        raise NotFound(record=f"claim {request.claim_id}")
+    claim = decode(Claim, stored)
+    require_holder(claim, request.agent_id, request.now)
+    return stored, claim
+
+
+def require_holder(claim: Claim, agent_id: str | None, now: str) -> None:
+    """Check that a claim is live and, if an agent is named, that agent's; raises otherwise."""
+    record = f"claim {claim.claim_id}"
+    if claim.status != "active":
+        raise StateConflict(record=record, reason=f"it is {claim.status}, which is final")
+    if not is_live(claim, now):
+        raise StateConflict(record=record, reason=f"its lease ran out at {claim.lease_expires_at}")
+    if agent_id is not None and agent_id != claim.agent.agent_id:
+        raise _held_by_another(claim)
+
+
+def active_on(target_ref: str, facts: Facts) -> list[tuple[Stored, Claim]]:
+    """The claims on a target that are active, whether their lease has run out or not."""
+    found = facts.find(CLAIMS, targetRef=target_ref, status="active")
+    return [(stored, decode(Claim, stored)) for stored in found]
+
+
+def end_active(target_ref: str, trigger: str, now: str, facts: Facts) -> tuple[Write, ...]:
+    """The writes that end whatever claim is on a target, by this trigger.
+
+    One whose lease has run out is expired, whatever the trigger.
+    """
+    return tuple(
+        update(CLAIMS, stored, move(claim, trigger if is_live(claim, now) else "expire"))
+        for stored, claim in active_on(target_ref, facts)
+    )
+
+
+def move(claim: Claim, trigger: str) -> Claim:
+    """The claim after a move of its lifecycle. Raises StateConflict if there is no such move."""
+    status = advance(CLAIM, claim.status, trigger, record=f"claim {claim.claim_id}")
+    return claim.replace(status=status, revision=claim.revision + 1)
+
+
 def is_live(claim: Claim, now: str) -> bool:
     """Whether a claim holds its target at this time."""
     return claim.status == "active" and claim.lease_expires_at > now
@@ -92,15 +157,18 @@ def later(now: str, seconds: float) -> str:
     return format_time(parse_time(now) + timedelta(seconds=seconds))
 
 
-def _renew(request: ClaimRequest, stored: Stored, claim: Claim) -> Taken:
+def _extended(claim: Claim, now: str, lease_seconds: float) -> Claim:
     # A clock that jumped back must not shorten a lease.
-    renewed = _move(claim, "heartbeat").replace(
-        heartbeat_at=max(claim.heartbeat_at, request.now),
-        lease_expires_at=max(claim.lease_expires_at, later(request.now, request.lease_seconds)),
+    return move(claim, "heartbeat").replace(
+        heartbeat_at=max(claim.heartbeat_at, now),
+        lease_expires_at=max(claim.lease_expires_at, later(now, lease_seconds)),
     )
-    return Taken(renewed, (update(CLAIMS, stored, renewed),), renewed=True)
 
 
-def _move(claim: Claim, trigger: str) -> Claim:
-    status = advance(CLAIM, claim.status, trigger, record=f"claim {claim.claim_id}")
-    return claim.replace(status=status, revision=claim.revision + 1)
+def _held_by_another(claim: Claim) -> ClaimConflict:
+    return ClaimConflict(
+        target_ref=claim.target_ref,
+        holder=claim.agent.agent_id,
+        claim_id=claim.claim_id,
+        lease_expires_at=claim.lease_expires_at,
+    )

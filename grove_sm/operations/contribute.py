@@ -9,10 +9,12 @@ from typing import Final, NamedTuple
 
 from blake3 import blake3
 
-from grove_sm.domain import Contribution, Handoff
+from grove_sm.domain import Contribution, Handoff, Route
 from grove_sm.domain.errors import NotFound
 from grove_sm.lifecycles import HANDOFF, advance
+from grove_sm.operations.claims import later
 from grove_sm.operations.documents import create, decode, update
+from grove_sm.operations.handoffs import end_deliveries, is_overdue
 from grove_sm.operations.layout import CONTRIBUTIONS, HANDOFFS, contribution_family
 from grove_sm.operations.plan import Facts, Find, Get, Plan, Read, Stored, make_plan
 
@@ -22,10 +24,10 @@ _ANSWERS: Final = frozenset({"reviews", "responds_to", "adopts"})
 
 
 class ContributeRequest(NamedTuple):
-    """A contribution to publish, the roles that each role's work is handed to, and the time."""
+    """A contribution to publish, where each role's work is handed to, and the time."""
 
     contribution: Contribution
-    topology: Mapping[str, Sequence[str]]
+    topology: Mapping[str, Sequence[Route]]
     now: str
 
 
@@ -54,20 +56,25 @@ def plan_contribute(request: ContributeRequest, facts: Facts) -> Plan:
                 record=f"contribution {target}", reason=f"relations[{index}].targetCid names it"
             )
 
-    replies = [
-        update(HANDOFFS, stored, _reply(handoff, cid))
+    resolved = [
+        found
         for target in answered
-        for stored, handoff in _open_to(request, facts.find(HANDOFFS, sourceCid=target))
+        for found in _open_to(request, facts.find(HANDOFFS, sourceCid=target))
     ]
+    replies = [update(HANDOFFS, stored, _reply(handoff, cid)) for stored, handoff in resolved]
+    ended, deliveries = end_deliveries(
+        [handoff for _, handoff in resolved], "complete", request.now, facts
+    )
     handoffs = _handoffs(request)
     writes = [create(CONTRIBUTIONS, cid, contribution)]
     writes += [create(HANDOFFS, handoff.handoff_id, handoff) for handoff in handoffs]
     writes += replies
+    writes += ended
     return make_plan(
         OPERATION,
         facts,
         writes=writes,
-        keys=[contribution_family(held) for held in (cid, *answered)],
+        keys=[*(contribution_family(held) for held in (cid, *answered)), *deliveries],
         result=_result(cid, handoffs, [write.record_id for write in replies]),
     )
 
@@ -86,14 +93,18 @@ def _handoffs(request: ContributeRequest) -> list[Handoff]:
         return []
     return [
         Handoff(
-            handoff_id=handoff_id(cid, to_role),
+            handoff_id=handoff_id(cid, route.to),
             source_cid=cid,
             from_role=from_role,
-            to_role=to_role,
+            to_role=route.to,
             status=HANDOFF.initial,
+            requires_reply=route.requires_reply,
+            reply_due_at=(
+                None if route.reply_seconds is None else later(request.now, route.reply_seconds)
+            ),
             created_at=request.now,
         )
-        for to_role in dict.fromkeys(request.topology.get(from_role, ()))
+        for route in {r.to: r for r in request.topology.get(from_role, ())}.values()
     ]
 
 
@@ -109,9 +120,9 @@ def _open_to(
     role = request.contribution.agent.role
     for stored in found:
         handoff = decode(Handoff, stored)
-        is_overdue = handoff.reply_due_at is not None and handoff.reply_due_at < request.now
         is_for_role = role is None or handoff.to_role == role
-        if is_for_role and not is_overdue and handoff.status not in HANDOFF.final:
+        is_open = handoff.status not in HANDOFF.final and not is_overdue(handoff, request.now)
+        if is_for_role and is_open:
             yield stored, handoff
 
 

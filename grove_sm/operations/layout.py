@@ -45,6 +45,9 @@ INDEXED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 BOUNTY_TARGET: Final = "bounty:"
 """A claim on a bounty has this and the bounty's id as its target."""
 
+HANDOFF_TARGET: Final = "handoff:"
+"""A claim on a handoff, which its delivery makes, has this and the handoff's id as its target."""
+
 
 def contribution_family(cid: str) -> str:
     """The key of a contribution together with the handoffs it caused."""
@@ -61,6 +64,11 @@ def bounty_family(bounty_id: str) -> str:
     return target_family(BOUNTY_TARGET + bounty_id)
 
 
+def handoff_family(handoff_id: str) -> str:
+    """The key of the claims on a handoff; the handoff itself belongs to its contribution."""
+    return target_family(HANDOFF_TARGET + handoff_id)
+
+
 def account_family(agent_id: str) -> str:
     """The key of an agent's account together with its grants and reservations."""
     return f"account:{agent_id}"
@@ -74,6 +82,11 @@ def account_record(agent_id: str) -> str:
 def grant_record(grant_id: str) -> str:
     """The id of a grant in the credits collection."""
     return f"grant:{grant_id}"
+
+
+def transfer_record(transfer_id: str) -> str:
+    """The id of a transfer in the credits collection."""
+    return f"transfer:{transfer_id}"
 
 
 def reservation_record(reservation_id: str) -> str:

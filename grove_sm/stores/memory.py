@@ -49,12 +49,21 @@ class MemoryStore:
         return self.page(read.collection, read.where, None)
 
     def page(
-        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+        self,
+        collection: str,
+        where: Sequence[tuple[str, str]],
+        limit: int | None,
+        after: Stored | None = None,
     ) -> tuple[Stored, ...]:
+        def place(record: Stored) -> tuple[str, str]:
+            return _field(collection, record, "createdAt"), record.record_id
+
         with self._opened() as tables:
             records = tuple(tables[collection].values())
         found = [record for record in records if _matches(collection, record, where)]
-        found.sort(key=lambda record: (_field(collection, record, "createdAt"), record.record_id))
+        if after is not None:
+            found = [record for record in found if place(record) > place(after)]
+        found.sort(key=place)
         return tuple(found[:limit])
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:

@@ -16,8 +16,8 @@ MIGRATIONS: Final = sqlite_utils.Migrations("grove_stores")
 
 _INDEXES: Final = {
     "contributions": (("createdAt",), ("agentId", "createdAt")),
-    "handoffs": (("sourceCid",), ("toRole", "status", "createdAt")),
-    "claims": (("targetRef", "status"), ("agentId", "createdAt")),
+    "handoffs": (("sourceCid",), ("toRole", "status", "createdAt"), ("status", "createdAt")),
+    "claims": (("targetRef", "status"), ("agentId", "createdAt"), ("status", "createdAt")),
     "bounties": (("status", "createdAt"),),
     "credits": (),
 }

@@ -1,5 +1,6 @@
 """A store in a SQLite file, for any of the five collections, or several of them."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -71,9 +72,13 @@ class SQLiteStore:
         return self.page(read.collection, read.where, None)
 
     def page(
-        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+        self,
+        collection: str,
+        where: Sequence[tuple[str, str]],
+        limit: int | None,
+        after: Stored | None = None,
     ) -> tuple[Stored, ...]:
-        condition, values = _condition(where)
+        condition, values = _condition(where, after)
         with self._file.errors:
             try:
                 rows = self._file.connection.execute(
@@ -230,8 +235,20 @@ def _revisions(connection: sqlite3.Connection, read: Read) -> tuple[tuple[str, i
     return tuple(rows.fetchall())
 
 
-def _condition(where: Sequence[tuple[str, str]]) -> tuple[str, tuple[str, ...]]:
-    if not where:
+def _condition(
+    where: Sequence[tuple[str, str]], after: Stored | None = None
+) -> tuple[str, tuple[str, ...]]:
+    conditions = [f"{column(field)} = ?" for field, _ in where]
+    values = [to_json(value).decode() for _, value in where]
+    if after is not None:
+        created_at = json.loads(after.document).get("createdAt")
+        if created_at is None:
+            # Those without a creation time come first.
+            conditions.append(f"({column('createdAt')} IS NOT NULL OR record_id > ?)")
+        else:
+            conditions.append(f"({column('createdAt')}, record_id) > (?, ?)")
+            values.append(to_json(created_at).decode())
+        values.append(after.record_id)
+    if not conditions:
         return "", ()
-    condition = " AND ".join(f"{column(field)} = ?" for field, _ in where)
-    return f"WHERE {condition}", tuple(to_json(value).decode() for _, value in where)
+    return f"WHERE {' AND '.join(conditions)}", tuple(values)

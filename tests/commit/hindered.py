@@ -24,10 +24,14 @@ class HinderedStore(SQLiteStore):
         return super().read(read)
 
     def page(
-        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+        self,
+        collection: str,
+        where: Sequence[tuple[str, str]],
+        limit: int | None,
+        after: Stored | None = None,
     ) -> tuple[Stored, ...]:
         self._require(not self.down)
-        return super().page(collection, where, limit)
+        return super().page(collection, where, limit, after)
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         self._require(not self.down)

@@ -12,7 +12,7 @@ from grove_sm.commit.contract import Participant
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import Stored
-from grove_sm.settings import Settings
+from grove_sm.settings import Settings, routes
 
 from .placements import Placement
 from .scenarios import TOPOLOGY
@@ -21,7 +21,7 @@ Records = Mapping[str, tuple[tuple[str, int, str], ...]]
 """What a reader sees: collection -> (id, revision, document) of each record."""
 
 _SETTINGS: Final = Settings(
-    journal="as placed", stores=dict.fromkeys(COLLECTIONS, "as placed"), topology=TOPOLOGY
+    journal="as placed", stores=dict.fromkeys(COLLECTIONS, "as placed"), topology=routes(TOPOLOGY)
 )
 
 

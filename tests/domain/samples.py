@@ -14,6 +14,7 @@ from grove_sm.domain import (
     Record,
     Relation,
     Reservation,
+    Route,
     Score,
     Transfer,
 )
@@ -105,6 +106,7 @@ BOUNTY: Final[dict[str, Any]] = {
     "createdAt": NOW,
     "updatedAt": NOW,
 }
+ROUTE: Final[dict[str, Any]] = {"to": "reviewer", "requiresReply": True, "replySeconds": 60.0}
 ACCOUNT: Final[dict[str, Any]] = {"agentId": "a1", "available": 5, "reserved": 2}
 GRANT: Final[dict[str, Any]] = {"grantId": "g1", "agentId": "a1", "amount": 5, "createdAt": NOW}
 RESERVATION: Final[dict[str, Any]] = {
@@ -135,6 +137,7 @@ SAMPLES: Final[dict[type[Record], dict[str, Any]]] = {
     Handoff: HANDOFF,
     Relation: RELATION,
     Reservation: RESERVATION,
+    Route: ROUTE,
     Score: SCORE,
     Transfer: TRANSFER,
 }
@@ -148,6 +151,7 @@ OPTIONAL: Final[dict[type[Record], frozenset[str]]] = {
     Criteria: frozenset({"metricThreshold", "metricDirection", "requiredTags"}),
     Handoff: frozenset({"replyDueAt"}),
     Relation: frozenset({"metadata"}),
+    Route: frozenset({"replySeconds"}),
     Score: frozenset({"unit"}),
 }
 """Fields that may be absent from the sample by themselves, and then are absent."""
@@ -164,6 +168,7 @@ DEFAULTS: Final[dict[type[Record], dict[str, Any]]] = {
         "tags": [],
     },
     Handoff: {"requiresReply": False},
+    Route: {"requiresReply": False},
 }
 """Fields that have this value when they are left out."""
 

@@ -16,6 +16,7 @@ from grove_sm.operations.claims import ClaimRequest, plan_claim
 from grove_sm.operations.contribute import ContributeRequest, plan_contribute
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import Facts, Find, MissingFacts, Plan, Read, Stored, Write
+from grove_sm.settings import routes
 from grove_sm.stores.memory import MemoryStore
 from tests.groves import NOW, TOPOLOGY
 
@@ -86,7 +87,7 @@ def contribute(
     topology: Mapping[str, Sequence[str]] = TOPOLOGY,
 ) -> Callable[[Facts], Plan]:
     """Publishing it."""
-    return lambda facts: plan_contribute(ContributeRequest(made, topology, now), facts)
+    return lambda facts: plan_contribute(ContributeRequest(made, routes(topology), now), facts)
 
 
 def claim_request(

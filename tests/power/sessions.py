@@ -16,7 +16,7 @@ from grove_sm.commit.coordinator import Coordinator
 from grove_sm.connect import open_journal, open_stores
 from grove_sm.domain import format_time
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.settings import Settings
+from grove_sm.settings import Settings, routes
 from tests.crash.life import Records, read_at_once
 from tests.crash.scenarios import (
     CODER,
@@ -128,7 +128,7 @@ class Life:
         settings = Settings(
             journal="as placed",
             stores=dict.fromkeys(COLLECTIONS, "as placed"),
-            topology=TOPOLOGY,
+            topology=routes(TOPOLOGY),
         )
         self.grove = Grove(self.coordinator, settings, background=False)
 

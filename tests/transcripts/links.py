@@ -79,9 +79,13 @@ class StoreLink:
         return self._reached.read(read)
 
     def page(
-        self, collection: str, where: Sequence[tuple[str, str]], limit: int | None
+        self,
+        collection: str,
+        where: Sequence[tuple[str, str]],
+        limit: int | None,
+        after: Stored | None = None,
     ) -> tuple[Stored, ...]:
-        return self._reached.page(collection, where, limit)
+        return self._reached.page(collection, where, limit, after)
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         vote = self._reached.validate(expectations)

@@ -12,7 +12,7 @@ from grove_sm.commit.contract import Participant
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.domain.errors import GroveError
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.settings import Settings
+from grove_sm.settings import Settings, routes
 from tests.crash.placements import Placement
 from tests.groves import Clock, Names
 from tests.transcripts import telling
@@ -22,7 +22,7 @@ _LONGEST: Final = 30.0
 _SETTINGS: Final = Settings(
     journal="as placed",
     stores=dict.fromkeys(COLLECTIONS, "as placed"),
-    topology={"coder": ["reviewer"], "reviewer": ["coder"]},
+    topology=routes({"coder": ["reviewer"], "reviewer": ["coder"]}),
 )
 _EFFECTS: Final[Mapping[str, str]] = {
     "hold keys": "hold",

@@ -1,0 +1,1 @@
+"""The operations as users call them: arguments checked, planned, run, and told as results."""

@@ -1,0 +1,104 @@
+"""How claims end: released, completed, or expired; a bounty that one held goes with it.
+
+Grove protocol, sections 4 and 7.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from grove_sm.domain import Claim
+from grove_sm.domain.errors import ValidationError
+from grove_sm.operations.bounties import known_bounty, reopened
+from grove_sm.operations.bounty_ends import ExpireBountyRequest, is_overdue, plan_expire_bounty
+from grove_sm.operations.claims import HeldRequest, held, is_live, move
+from grove_sm.operations.documents import decode, update
+from grove_sm.operations.layout import (
+    BOUNTIES,
+    BOUNTY_TARGET,
+    CLAIMS,
+    HANDOFF_TARGET,
+    target_family,
+)
+from grove_sm.operations.plan import Facts, Plan, Stored, make_plan
+
+RELEASE: Final = "release"
+COMPLETE: Final = "complete"
+EXPIRE: Final = "expire_claim"
+
+_COMPLETED_OTHERWISE: Final[Mapping[str, str]] = {
+    BOUNTY_TARGET: "a bounty, which is completed with it by complete_bounty or settle_bounty",
+    HANDOFF_TARGET: "a handoff, which is processed with it by acknowledge",
+}
+
+
+class ExpireClaimRequest(NamedTuple):
+    """A claim to expire, if its lease has run out, or its heart has not beaten since a time."""
+
+    claim_id: str
+    stalled_since: str | None
+    has_credits: bool
+    now: str
+
+
+def plan_release(request: HeldRequest, facts: Facts) -> Plan:
+    """What to write for a claim that is given up: the claim; a bounty that it held is open again.
+
+    Raises NotFound; StateConflict if it is not active or its lease has run out; ClaimConflict if
+    another agent holds it.
+    """
+    stored, claim = held(request, facts)
+    return _ended(RELEASE, stored, move(claim, "release"), request.now, facts)
+
+
+def plan_complete(request: HeldRequest, facts: Facts) -> Plan:
+    """What to write for a claim whose work is done: the claim.
+
+    Raises ValidationError for one that ends with its bounty or handoff; otherwise as
+    `plan_release`.
+    """
+    stored, claim = held(request, facts)
+    for prefix, what in _COMPLETED_OTHERWISE.items():
+        if claim.target_ref.startswith(prefix):
+            raise ValidationError(
+                field="claimId", rule=f"must not be the claim on {what}", value=claim.claim_id
+            )
+    return _ended(COMPLETE, stored, move(claim, "complete"), request.now, facts)
+
+
+def plan_expire_claim(request: ExpireClaimRequest, facts: Facts) -> Plan:
+    """What to write for a claim that ran out; nothing, if it did not.
+
+    A bounty that it held is open again, or expires too, if its own deadline has passed.
+    """
+    stored = facts.get(CLAIMS, request.claim_id)
+    claim = None if stored is None else decode(Claim, stored)
+    since = request.stalled_since
+    if stored is None or claim is None or not has_run_out(claim, request.now, since):
+        return make_plan(EXPIRE, facts, writes=(), keys=(), result={})
+    if claim.target_ref.startswith(BOUNTY_TARGET):
+        bounty_id = claim.target_ref.removeprefix(BOUNTY_TARGET)
+        _, bounty = known_bounty(bounty_id, facts)
+        if is_overdue(bounty, request.now):
+            expire = ExpireBountyRequest(bounty_id, request.has_credits, request.now)
+            return plan_expire_bounty(expire, facts)
+    return _ended(EXPIRE, stored, move(claim, "expire"), request.now, facts)
+
+
+def has_run_out(claim: Claim, now: str, stalled_since: str | None = None) -> bool:
+    """Whether a claim is to expire: its lease has run out, or its agent has stalled."""
+    is_stalled = stalled_since is not None and claim.heartbeat_at <= stalled_since
+    return claim.status == "active" and (is_stalled or not is_live(claim, now))
+
+
+def _ended(operation: str, stored: Stored, ended: Claim, now: str, facts: Facts) -> Plan:
+    """A claim as it has ended; the bounty that it held, if any, is open again."""
+    writes = [update(CLAIMS, stored, ended)]
+    result = {"claim": ended.to_document()}
+    if ended.target_ref.startswith(BOUNTY_TARGET):
+        bounty_stored, bounty = known_bounty(ended.target_ref.removeprefix(BOUNTY_TARGET), facts)
+        bounty = reopened(bounty, now)
+        writes.append(update(BOUNTIES, bounty_stored, bounty))
+        result["bounty"] = bounty.to_document()
+    return make_plan(
+        operation, facts, writes=writes, keys=(target_family(ended.target_ref),), result=result
+    )
