@@ -18,6 +18,7 @@ from grove_sm.commit.housekeeping import Housekeeping, catch_up, finish, forget
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.recovery import RecoveryReport, recover
 from grove_sm.domain import Route
+from grove_sm.domain.arguments import text_argument
 from grove_sm.domain.errors import Corrupt, GroveError
 from grove_sm.opening import close, open_coordinator, settle_settings
 from grove_sm.operations.audit import AuditReport, audit
@@ -210,7 +211,7 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
         For the id that OutcomeUnknown names. Raises ValidationError if it is no transaction id,
         NotFound if the journal no longer keeps it.
         """
-        decision = self.coordinator.journal.outcome(txid)
+        decision = self.coordinator.journal.outcome(text_argument("txid", txid))
         if decision is None:
             return "undecided"
         is_committed = decision is Decision.COMMIT

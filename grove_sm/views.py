@@ -6,6 +6,7 @@ from typing import ClassVar, Generic, TypeVar, get_args
 
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.domain import Account, Bounty, Claim, Contribution, Handoff, Kind, Record
+from grove_sm.domain.arguments import text_argument
 from grove_sm.domain.errors import NotFound, StateConflict, ValidationError
 from grove_sm.lifecycles import BOUNTY, CLAIM, HANDOFF
 from grove_sm.operations.documents import decode
@@ -35,9 +36,10 @@ class _View(Generic[R]):
     def get(self, record_id: str, /) -> R:
         """The record of this id.
 
-        Raises NotFound; Corrupt, naming the place, if what is stored is damaged;
+        Raises ValidationError; NotFound; Corrupt, naming the place, if what is stored is damaged;
         StoreUnavailable.
         """
+        text_argument("id", record_id)
         for stored in self._coordinator.read(Get(self._collection, record_id)):
             return self._decode(stored)
         raise NotFound(record=f"{self._kind.__name__.lower()} {record_id}")
@@ -53,7 +55,11 @@ class _View(Generic[R]):
                 raise ValidationError(
                     field=field, rule=f"must be one of {', '.join(choices)}", value=value
                 )
-        conditions = tuple((field, value) for field, value in where.items() if value is not None)
+        conditions = tuple(
+            (field, text_argument(field, value))
+            for field, value in where.items()
+            if value is not None
+        )
         found = self._coordinator.page(self._collection, conditions, limit)
         return [self._decode(stored) for stored in found]
 
@@ -145,6 +151,7 @@ class Credits:
         Raises StateConflict if this deployment has no credits.
         """
         self.require()
+        text_argument("agentId", agent_id)
         for stored in self._coordinator.read(Get(CREDITS, account_record(agent_id))):
             return decode(Account, stored, self._coordinator.participants[CREDITS].name)
         return Account(agent_id=agent_id)

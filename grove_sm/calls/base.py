@@ -5,6 +5,7 @@ from typing import Any
 
 from grove_sm.commit.coordinator import Coordinator, Executed
 from grove_sm.domain import Agent
+from grove_sm.domain.arguments import agent_argument
 from grove_sm.domain.errors import ValidationError
 from grove_sm.operations.layout import CREDITS
 from grove_sm.operations.plan import Facts, Plan
@@ -35,7 +36,7 @@ class Calls:
             )
         key = None
         if agent is not None:
-            key = key_of(operation, agent, idempotency_key, fields or {}, now)
+            key = key_of(operation, agent_argument(agent), idempotency_key, fields or {}, now)
         return self.coordinator.execute(plan, now=now, idempotency=key)
 
     def _new_id(self, kind: str) -> str:
@@ -47,10 +48,10 @@ class Calls:
 
 
 def agent_id_of(agent: Agent | None) -> str | None:
-    """An agent's id, if there is one."""
-    return None if agent is None else agent.agent_id
+    """An agent's id, if there is one. Raises ValidationError if it is no agent."""
+    return None if agent is None else agent_argument(agent).agent_id
 
 
 def agent_fields(agent: Agent | None) -> dict[str, Any]:
     """An agent, as a part of the request that an idempotency key stands for."""
-    return {} if agent is None else {"agent": agent.to_document()}
+    return {} if agent is None else {"agent": agent_argument(agent).to_document()}

@@ -7,6 +7,7 @@ from typing import Any, Final
 from grove_sm.calls.base import agent_fields, agent_id_of
 from grove_sm.calls.claiming import ClaimCalls
 from grove_sm.domain import Agent, Bounty, Claim, Criteria, Reservation, normalise_time
+from grove_sm.domain.arguments import agent_argument, text_argument
 from grove_sm.operations import bounties, bounty_ends
 from grove_sm.operations.bounties import (
     CreateBountyRequest,
@@ -116,7 +117,12 @@ class BountyCalls(ClaimCalls):
         """
         now = self.coordinator.now()
         reservation_id = self._new_id("reservation") if self._has_credits else None
-        request = OpenBountyRequest(bounty_id, agent.agent_id, reservation_id, now)
+        request = OpenBountyRequest(
+            text_argument("bountyId", bounty_id),
+            agent_argument(agent).agent_id,
+            reservation_id,
+            now,
+        )
         return self._execute_bounty(
             bounties.OPEN,
             lambda facts: plan_open_bounty(request, facts),
@@ -142,7 +148,7 @@ class BountyCalls(ClaimCalls):
         has passed or it is past claiming; ValidationError; otherwise as `contribute`.
         """
         request = claim_request(
-            bounty_target(bounty_id),
+            bounty_target(text_argument("bountyId", bounty_id)),
             agent=agent,
             intent_summary=(
                 f"fulfil bounty {bounty_id}"[:1024] if intent_summary is None else intent_summary
@@ -176,7 +182,9 @@ class BountyCalls(ClaimCalls):
         if an agent is named that does not hold it; otherwise as `contribute`.
         """
         now = self.coordinator.now()
-        request = ReleaseBountyRequest(bounty_id, agent_id_of(agent), now)
+        request = ReleaseBountyRequest(
+            text_argument("bountyId", bounty_id), agent_id_of(agent), now
+        )
         return self._execute_bounty(
             bounties.RELEASE,
             lambda facts: plan_release_bounty(request, facts),
@@ -204,7 +212,12 @@ class BountyCalls(ClaimCalls):
         `contribute`.
         """
         now = self.coordinator.now()
-        request = CompleteBountyRequest(bounty_id, cid, agent_id_of(agent), now)
+        request = CompleteBountyRequest(
+            text_argument("bountyId", bounty_id),
+            text_argument("cid", cid),
+            agent_id_of(agent),
+            now,
+        )
         return self._execute_bounty(
             bounty_ends.COMPLETE,
             lambda facts: plan_complete_bounty(request, facts),
@@ -234,7 +247,12 @@ class BountyCalls(ClaimCalls):
         StateConflict if it was completed by another.
         """
         now = self.coordinator.now()
-        request = SettleBountyRequest(bounty_id, cid, self._has_credits, now)
+        request = SettleBountyRequest(
+            text_argument("bountyId", bounty_id),
+            None if cid is None else text_argument("cid", cid),
+            self._has_credits,
+            now,
+        )
         return self._execute_bounty(
             bounty_ends.SETTLE,
             lambda facts: plan_settle_bounty(request, facts),
@@ -254,7 +272,12 @@ class BountyCalls(ClaimCalls):
         `contribute`.
         """
         now = self.coordinator.now()
-        request = CancelBountyRequest(bounty_id, agent.agent_id, self._has_credits, now)
+        request = CancelBountyRequest(
+            text_argument("bountyId", bounty_id),
+            agent_argument(agent).agent_id,
+            self._has_credits,
+            now,
+        )
         return self._execute_bounty(
             bounty_ends.CANCEL,
             lambda facts: plan_cancel_bounty(request, facts),

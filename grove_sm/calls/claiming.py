@@ -6,6 +6,7 @@ from typing import Any, Final
 from grove_sm.calls.base import Calls, agent_fields, agent_id_of
 from grove_sm.commit.coordinator import Executed
 from grove_sm.domain import Agent, Claim
+from grove_sm.domain.arguments import text_argument
 from grove_sm.domain.errors import ValidationError
 from grove_sm.operations.claim_ends import COMPLETE, RELEASE, plan_complete, plan_release
 from grove_sm.operations.claims import (
@@ -93,7 +94,9 @@ class ClaimCalls(Calls):
         Raises NotFound; StateConflict if it is not active or its lease has run out; ClaimConflict
         if an agent is named that does not hold it; ValidationError; otherwise as `contribute`.
         """
-        request = HeldRequest(claim_id, agent_id_of(agent), self.coordinator.now())
+        request = HeldRequest(
+            text_argument("claimId", claim_id), agent_id_of(agent), self.coordinator.now()
+        )
         given = None if lease_seconds is None else lease_of(lease_seconds)
         lease = self.settings.leases.of if given is None else lambda _: given
         return self._execute_held(
@@ -113,7 +116,9 @@ class ClaimCalls(Calls):
         A bounty that it holds is `open` again in the same step; a handoff is to be picked up
         again. Raises as `heartbeat`.
         """
-        request = HeldRequest(claim_id, agent_id_of(agent), self.coordinator.now())
+        request = HeldRequest(
+            text_argument("claimId", claim_id), agent_id_of(agent), self.coordinator.now()
+        )
         return self._execute_held(
             RELEASE, request, lambda facts: plan_release(request, facts), agent, idempotency_key
         )
@@ -126,7 +131,9 @@ class ClaimCalls(Calls):
         Raises ValidationError for the claim on a bounty or a handoff, which ends with its record
         (`complete_bounty`, `acknowledge`); otherwise as `heartbeat`.
         """
-        request = HeldRequest(claim_id, agent_id_of(agent), self.coordinator.now())
+        request = HeldRequest(
+            text_argument("claimId", claim_id), agent_id_of(agent), self.coordinator.now()
+        )
         return self._execute_held(
             COMPLETE, request, lambda facts: plan_complete(request, facts), agent, idempotency_key
         )

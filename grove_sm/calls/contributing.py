@@ -15,7 +15,7 @@ from grove_sm.domain import (
     Score,
     normalise_time,
 )
-from grove_sm.domain.errors import GroveError, OutcomeUnknown
+from grove_sm.domain.errors import GroveError, OutcomeUnknown, ValidationError
 from grove_sm.lifecycles import CONTRIBUTE, advance
 from grove_sm.operations.contribute import OPERATION, ContributeRequest, plan_contribute
 from grove_sm.operations.plan import Facts, Plan
@@ -120,7 +120,10 @@ class ContributeCalls(Calls):
     ) -> Contributed:
         kind, relation_type = ANSWERS[name]
         relation = {"targetCid": target_cid, "relationType": relation_type}
-        relations = [relation, *fields.get("relations", ())]
+        further = fields.get("relations", ())
+        if not isinstance(further, list | tuple):
+            raise ValidationError(field="relations", rule="must be a list", value=further)
+        relations = [relation, *further]
         return self.contribute(
             **{**fields, "relations": relations}, kind=kind, summary=summary, agent=agent
         )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from grove_sm.calls.base import Calls, agent_fields, agent_id_of
 from grove_sm.domain import Agent, Claim, Contribution, Handoff
+from grove_sm.domain.arguments import agent_argument, text_argument
 from grove_sm.domain.errors import ValidationError
 from grove_sm.operations.documents import decode
 from grove_sm.operations.handoffs import (
@@ -58,7 +59,7 @@ class InboxCalls(Calls):
 
         Returns None if nothing waits. Raises ValidationError; otherwise as `contribute`.
         """
-        role = agent.role if role is None else role
+        role = agent_argument(agent).role if role is None else text_argument("role", role)
         if role is None:
             raise ValidationError(field="role", rule="is required where the agent has none")
         if not isinstance(wait, int | float) or isinstance(wait, bool) or not 0 <= wait < 1e9:
@@ -93,7 +94,9 @@ class InboxCalls(Calls):
         out; ClaimConflict if an agent is named that it was not delivered to; otherwise as
         `contribute`.
         """
-        request = DeliveredRequest(handoff_id, agent_id_of(agent), self.coordinator.now())
+        request = DeliveredRequest(
+            text_argument("handoffId", handoff_id), agent_id_of(agent), self.coordinator.now()
+        )
         return self._execute_handoff(
             ACKNOWLEDGE,
             lambda facts: plan_acknowledge(request, facts),
@@ -110,7 +113,9 @@ class InboxCalls(Calls):
         Raises NotFound; StateConflict if it was processed or has ended; ClaimConflict if an agent
         is named and another has it; otherwise as `contribute`.
         """
-        request = DeliveredRequest(handoff_id, agent_id_of(agent), self.coordinator.now())
+        request = DeliveredRequest(
+            text_argument("handoffId", handoff_id), agent_id_of(agent), self.coordinator.now()
+        )
         return self._execute_handoff(
             DEAD_LETTER,
             lambda facts: plan_dead_letter(request, facts),

@@ -1,0 +1,20 @@
+"""Checks of single arguments that become no record, such as the id of one that is asked for."""
+
+from grove_sm.domain.contribution import Agent
+from grove_sm.domain.errors import ValidationError
+from grove_sm.domain.values import Flaw, check_text
+
+
+def text_argument(field: str, value: object) -> str:
+    """The value, if it is a string that can be stored. Raises ValidationError, on `field`."""
+    try:
+        return check_text(value)
+    except Flaw as flaw:
+        raise flaw.at(field) from None
+
+
+def agent_argument(value: object) -> Agent:
+    """The value, if it is an agent. Raises ValidationError."""
+    if not isinstance(value, Agent):
+        raise ValidationError(field="agent", rule="must be an Agent", value=value)
+    return value
