@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from hypothesis import currently_in_test_context, note
 
-from faults.schedule import Crash
-from faults.weather import Post
+from faults.schedule import Crash, Fault
+from faults.weather import Post, Struck
 from grove_sm.domain import format_time
 from grove_sm.domain.errors import GroveError, InDoubt, OutcomeUnknown, StoreUnavailable
 from models.possible import Heard, Nothing, Unknown
@@ -64,10 +64,24 @@ class Asked(Ended):
         return self.error
 
 
+class Watcher(Protocol):
+    """Is told what processes do, as they do it, and changes nothing of it."""
+
+    def begin(self, slot: int, operation: str, first: int) -> Fault:
+        """An attempt begins; its process numbers its effects from `first` on.
+
+        What is returned meets each of them before any other fault of this attempt does.
+        """
+
+    def end(self, slot: int, line: str, struck: Sequence[Struck]) -> None:
+        """It has ended, as `line` says; `struck` are the faults that have struck in it."""
+
+
 class Deployment:
     """Processes on one placement, whose random names begin with `names`.
 
     Attributes:
+        watcher: who is told what they do, if anybody.
         clock: the time of all of them.
         post: what was sent to stores and has not arrived.
         tally: what has happened, in numbers.
@@ -77,6 +91,7 @@ class Deployment:
     def __init__(self, placement: Placement, names: str) -> None:
         self._prefix = names
         self.placement = placement
+        self.watcher: Watcher | None = None
         self.clock = Clock()
         self.post = Post()
         self.tally = Tally()
@@ -146,7 +161,11 @@ class Deployment:
         begun = len(process.schedule.effects)
         weather = [each.fault(begun, self.post, self.clock) for each in faults]
         drawn = [*more, *weather]
-        process.beset(drawn)
+        for outage in process.outages:
+            # Where it strikes is asked of each attempt anew.
+            outage.struck = None
+        watching = [self.watcher.begin(slot, operation, begun)] if self.watcher else []
+        process.beset([*watching, *drawn])
         troubled = bool(process.outages)
         ended = Ended()
         try:
@@ -186,7 +205,10 @@ class Deployment:
         told = "done" if ended.error is None else repr(ended.error)
         self.tally.counts[type(ended.error).__name__ if ended.error else "done"] += 1
         weather = "".join(f"; {fault}" for fault in (*struck, *process.outages))
-        self.tell(f"process {slot}: {operation}{weather} -> {told}")
+        line = f"process {slot}: {operation}{weather} -> {told}"
+        self.tell(line)
+        if self.watcher is not None:
+            self.watcher.end(slot, line, (*struck, *process.outages))
 
     def tell(self, line: str) -> None:
         """Have it said, if this fails, that this has happened."""

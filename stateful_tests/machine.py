@@ -24,7 +24,7 @@ from models.possible import Possible
 from models.reference import Records, Reference
 from models.requests import Grant, Request
 from stateful_tests.beginning import Beginning
-from stateful_tests.deployment import HABITS, Asked, Deployment, Ended
+from stateful_tests.deployment import HABITS, Asked, Deployment, Ended, Watcher
 from stateful_tests.forecast import OUTAGES, Forecast, forecasts
 from stateful_tests.observing import Mirror, View, view
 from stateful_tests.process import Process
@@ -119,6 +119,10 @@ class History(RuleBasedStateMachine):
     def story(self) -> Sequence[str]:
         """What has happened so far, in words."""
         return self._deployment.story
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have somebody told, from now on, what processes do."""
+        self._deployment.watcher = watcher
 
     # What callers do.
 

@@ -21,6 +21,8 @@ class Tally:
         faults: strikes by kind.
         cells: strikes by (operation, effect, kind of fault).
         transitions: moves of the five lifecycles.
+        effects: by (operation, slot, offset, effect), what processes that are watched did.
+        operations: by (signature, operation), what steps attempted that somebody followed.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,8 @@ class Tally:
         self.faults = Counter[str]()
         self.cells = Counter[str]()
         self.transitions = Counter[Transition]()
+        self.effects = Counter[tuple[str, int, int, str]]()
+        self.operations = Counter[tuple[str, str]]()
 
     def observe(self, lifecycle: Lifecycle[str], source: str, trigger: str, to: str) -> None:
         """Note a move (for `grove_sm.lifecycles.observe`)."""

@@ -10,7 +10,17 @@ from typing import Annotated, Any, Final, cast
 import typer
 from typer.core import TyperGroup
 
-from grove_sm.cli import bounties, claims, contributions, credits, demo, importing, journal, upkeep
+from grove_sm.cli import (
+    bounties,
+    claims,
+    contributions,
+    credits,
+    demo,
+    fuzz,
+    importing,
+    journal,
+    upkeep,
+)
 from grove_sm.cli.exits import USAGE_ERROR, describe_statuses, status_of
 from grove_sm.cli.output import write_error, write_line
 
@@ -72,6 +82,7 @@ app.command()(upkeep.recover)
 app.command()(upkeep.audit)
 app.command()(upkeep.outcome)
 app.command()(demo.demo)
+app.command()(fuzz.fuzz)
 app.add_typer(bounties.app, name="bounty", help="Create, list and claim bounties.")
 app.add_typer(credits.app, name="credits", help="Grant credits, ask for a balance.")
 app.add_typer(journal.app, name="journal", help="Show transactions, and change nothing.")

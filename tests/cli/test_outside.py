@@ -79,9 +79,13 @@ def test_every_command_takes_json_and_all_that_use_a_grove_take_its_folder() -> 
     from grove_sm.cli.app import app
 
     walk("", get_command(app))
-    assert len(leaves) == 18
+    assert len(leaves) == 19
     assert [name for name, texts in leaves if "--json" not in texts] == []
-    assert sorted(name for name, texts in leaves if "--grove" not in texts) == ["demo", "init"]
+    assert sorted(name for name, texts in leaves if "--grove" not in texts) == [
+        "demo",
+        "fuzz",
+        "init",
+    ]
 
 
 def test_usage_errors_are_json_where_json_is_asked_for(commands: Commands) -> None:
