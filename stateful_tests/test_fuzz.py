@@ -3,17 +3,23 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markupsafe import escape
 
+from grove_sm.lifecycles import LIFECYCLES
+from stateful_tests.fuzz.coverage import can_strike
 from stateful_tests.fuzz.failures import Failure, Signature
 from stateful_tests.fuzz.playing import PLACES, play
 from stateful_tests.fuzz.search import Bounds, Ending, Progress, Search
@@ -21,6 +27,8 @@ from stateful_tests.fuzz.shortening import shorten
 from stateful_tests.fuzz.steps import RULES, Step
 from tests.cli.running import Commands
 
+_SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
+_TEXT = "{http://www.w3.org/2000/svg}text"
 _DEFECT = "a reader does not bring committed transactions to their end"
 _DEFECT_AT_ONCE = "a bounty's amount is not reserved"
 
@@ -58,6 +66,28 @@ def test_what_is_found_fails_again_for_as_long_as_it_is_there(
     assert "does not fail any more" in fuzz("--replay", file, status=0)
     document = json.loads(fuzz("--replay", file, "--json", status=0))
     assert document["fails"] is False
+    failures = [Failure.read(path) for path in sorted(out.glob("failure-*.json"))]
+    assert len(failures) == len(summary["failures"])
+    _check_page((out / "report.html").read_text(), failures)
+
+
+def _check_page(page: str, failures: list[Failure]) -> None:
+    """It shows every lifecycle with every transition, and every failure; and needs nothing else."""
+    pictures = [ElementTree.fromstring(found) for found in _SVG.findall(page)]  # noqa: S314
+    drawn = {picture.attrib["aria-label"]: picture for picture in pictures}
+    for lifecycle in LIFECYCLES:
+        shown = [str(text.text) for text in drawn[f"lifecycle {lifecycle.name}"].iter(_TEXT)]
+        assert {*lifecycle.states} <= {*shown}
+        triggers = Counter(trigger for trigger, _, _ in lifecycle.moves)
+        for trigger, count in triggers.items():
+            labels = [text for text in shown if re.fullmatch(rf"{trigger}( [\d,]+)?", text)]
+            # A state may be called like a trigger.
+            assert len(labels) - (trigger in lifecycle.states) == count
+    assert len(pictures) - len(LIFECYCLES) == sum(bool(failure.events) for failure in failures)
+    for failure in failures:
+        assert all(escape(line) in page for line in failure.story)
+    assert "<script" not in page
+    assert re.findall(r"(?:src|href)=|url\(", page) == []
 
 
 def test_a_search_ends_when_no_history_can_begin(fuzz: Callable[..., str], tmp_path: Path) -> None:
@@ -193,6 +223,26 @@ def test_a_step_can_be_written_down_and_read(name: str) -> None:
         assert Step.from_document(json.loads(json.dumps(step.to_document()))) == step
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "effect", "can"),
+    [
+        ("dies before", "decide commit", True),
+        ("error", "decide commit", False),
+        ("error", "apply claims", True),
+        ("late", "apply claims", True),
+        ("late", "validate claims", False),
+        ("duplicate", "hold", False),
+        ("duplicate", "release", True),
+        ("clock jumps on", "decide abort", True),
+        ("outage: disk full", "validate claims", False),
+        ("outage: unreachable", "validate claims", True),
+        ("outage: unreachable", "leave", True),
+    ],
+)
+def test_which_fault_can_strike_where(kind: str, effect: str, can: bool) -> None:
+    assert can_strike(kind, effect) is can
 
 
 def test_a_history_that_does_not_fail_is_not_shortened() -> None:

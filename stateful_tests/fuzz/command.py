@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from stateful_tests.fuzz import report
 from stateful_tests.fuzz.display import display
 from stateful_tests.fuzz.failures import BrokenFileError, Failure, signature_of
 from stateful_tests.fuzz.planting import plantable, planted
@@ -109,9 +110,10 @@ def run_search(options: Options, console: Console) -> int:
 
 
 def write_report(summary: Summary, out: Path) -> None:
-    """Write `summary.json` and `summary.txt`. Raises OSError."""
+    """Write `summary.json`, `summary.txt` and `report.html`. Raises OSError."""
     (out / "summary.json").write_text(json.dumps(summary.to_document(), indent=2) + "\n")
     (out / "summary.txt").write_text("".join(f"{line}\n" for line in summary.lines()))
+    report.write(summary, out / "report.html")
 
 
 def run_again(

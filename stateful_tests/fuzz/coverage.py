@@ -48,11 +48,12 @@ def kind_of(kind: str) -> str:
 
 
 def side_of(kind: str) -> When | None:
-    """On which side of an effect a kind of fault strikes; None if it is neither."""
+    """On which side of an effect a counted kind of fault strikes; None if in its place."""
     name = kind.removeprefix("outage: ")
     if name in TROUBLES:
         return TROUBLES[name].when
-    fault = Forecast(kind, 0).fault(0, Post(), Clock()) if kind in KINDS else None
+    drawn = next((each for each in KINDS if kind_of(each) == kind), None)
+    fault = None if drawn is None else Forecast(drawn, 0).fault(0, Post(), Clock())
     if isinstance(fault, Death):
         return fault.when
     return None if fault is None or isinstance(fault, Detour) else "before"
@@ -103,7 +104,7 @@ def _counted() -> Mapping[str, str]:
 
 
 def columns() -> Sequence[str]:
-    """The names under which drawn kinds of faults are counted, each once."""
+    """The kinds of faults that are drawn, as they are counted, each once."""
     return list(dict.fromkeys(_counted().values()))
 
 

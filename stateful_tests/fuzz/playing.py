@@ -53,8 +53,11 @@ def play(
     def catch_up() -> None:
         nonlocal told
         if history is not None:
+            ended = {event.text for event in watch.events if event.what == "end"}
             for line in history.story[told:]:
                 say(f"    {line}")
+                if line not in ended:
+                    watch.tell(Event("note", line))
             told = len(history.story)
 
     error: BaseException | None = None

@@ -67,7 +67,7 @@ class Summary:
         for failure, path in progress.failures:
             headline = failure.message.strip().partition("\n")[0]
             how = "" if failure.is_repeated is not False else " (did not fail again)"
-            yield f"{path}: {failure.signature.error}, {len(failure.steps)} steps{how}"
+            yield f"{path}: {failure.signature.error}, in {len(failure.steps)} steps{how}"
             yield f"    {failure.signature.place}"
             yield f"    {headline[:200]}"
         if not progress.failures:
