@@ -15,6 +15,7 @@ from grove_sm.domain import (
     Handoff,
     Record,
     Reservation,
+    Transfer,
 )
 from grove_sm.domain.errors import Corrupt
 from grove_sm.domain.frozen import FrozenDict
@@ -25,6 +26,7 @@ from grove_sm.operations.layout import (
     CLAIMS,
     CONTRIBUTIONS,
     CREDITS,
+    HANDOFF_TARGET,
     HANDOFFS,
 )
 from grove_sm.operations.plan import Heuristic, Stored
@@ -35,7 +37,18 @@ _CREDIT_KINDS: Final[Mapping[str, type[Record]]] = {
     "account": Account,
     "grant": Grant,
     "reservation": Reservation,
+    "transfer": Transfer,
 }
+
+_RESERVATION_ONCE: Final[Mapping[str, str]] = {
+    "open": "held",
+    "claimed": "held",
+    "completed": "held",
+    "settled": "captured",
+    "expired": "voided",
+    "cancelled": "voided",
+}
+"""What has become of a bounty's reservation once the bounty has this status."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +118,12 @@ class _Subject:
         self.accounts: dict[str, Account] = {}
         self.grants: dict[str, Grant] = {}
         self.reservations: dict[str, Reservation] = {}
+        self.transfers: dict[str, Transfer] = {}
         for name, into in (
             ("account", self.accounts),
             ("grant", self.grants),
             ("reservation", self.reservations),
+            ("transfer", self.transfers),
         ):
             chosen = [
                 stored
@@ -240,43 +255,85 @@ def _claims(subject: _Subject) -> Iterator[Violation]:
                 tuple(f"claim {claim.claim_id}" for claim in claims),
                 f"target {target_ref} has {len(claims)} active claims",
             )
-        if target_ref.startswith(BOUNTY_TARGET):
-            bounty = subject.bounties.get(target_ref.removeprefix(BOUNTY_TARGET))
-            for claim in claims:
-                if bounty is None or bounty.claim_id != claim.claim_id:
-                    yield Violation(
-                        "a claim has its bounty",
-                        (f"claim {claim.claim_id}", target_ref.replace(":", " ", 1)),
-                        "the bounty "
-                        + ("is not there" if bounty is None else f"is {bounty.status} without it"),
-                    )
+        for claim in claims:
+            yield from _claimed_record(subject, claim)
+
+
+def _claimed_record(subject: _Subject, claim: Claim) -> Iterator[Violation]:
+    """An active claim on a bounty or a handoff goes with what that record says."""
+    records = (f"claim {claim.claim_id}", claim.target_ref.replace(":", " ", 1))
+    if claim.target_ref.startswith(BOUNTY_TARGET):
+        bounty = subject.bounties.get(claim.target_ref.removeprefix(BOUNTY_TARGET))
+        if bounty is None or bounty.status != "claimed" or bounty.claim_id != claim.claim_id:
+            found = "is not there" if bounty is None else f"is {bounty.status} without it"
+            yield Violation("a claim has its bounty", records, f"the bounty {found}")
+    elif claim.target_ref.startswith(HANDOFF_TARGET):
+        handoff = subject.handoffs.get(claim.target_ref.removeprefix(HANDOFF_TARGET))
+        if handoff is None or handoff.status != "delivered":
+            found = "is not there" if handoff is None else f"is {handoff.status}"
+            yield Violation("a delivery has its handoff", records, f"the handoff {found}")
 
 
 def _bounties(subject: _Subject) -> Iterator[Violation]:
     for bounty in subject.bounties.values():
-        record = f"bounty {bounty.bounty_id}"
-        if bounty.status == "claimed":
-            claim = subject.claims.get(bounty.claim_id or "")
-            held = claim is not None and claim.status == "active"
-            by_claimant = claim is not None and claim.agent == bounty.claimed_by
-            if not (held and by_claimant):
-                yield Violation(
-                    "a claimed bounty has its claim",
-                    (record, f"claim {bounty.claim_id}"),
-                    f"the claim is {claim.status if claim else 'not there'}",
-                )
-        if bounty.reservation_id is not None and bounty.status in ("open", "claimed", "completed"):
-            reservation = subject.reservations.get(f"reservation:{bounty.reservation_id}")
-            if (
-                reservation is None
-                or reservation.status != "held"
-                or reservation.amount != bounty.amount
-            ):
-                yield Violation(
-                    "an unsettled bounty's amount is reserved",
-                    (record, f"reservation {bounty.reservation_id}"),
-                    f"the reservation is {reservation.status if reservation else 'not there'}",
-                )
+        yield from _bounty_claim(subject, bounty)
+        yield from _bounty_contribution(subject, bounty)
+        yield from _bounty_reservation(subject, bounty)
+
+
+def _bounty_claim(subject: _Subject, bounty: Bounty) -> Iterator[Violation]:
+    claim = subject.claims.get(bounty.claim_id or "")
+    is_claimants = claim is not None and claim.agent == bounty.claimed_by
+    status = claim.status if claim else "not there"
+    records = (f"bounty {bounty.bounty_id}", f"claim {bounty.claim_id}")
+    found = f"the claim is {status}" + ("" if is_claimants or claim is None else ", and another's")
+    if bounty.status == "claimed" and not (is_claimants and status == "active"):
+        yield Violation("a claimed bounty has its claim", records, found)
+    if bounty.status in ("completed", "settled") and not (is_claimants and status == "completed"):
+        yield Violation("a fulfilled bounty's claim is completed", records, found)
+
+
+def _bounty_contribution(subject: _Subject, bounty: Bounty) -> Iterator[Violation]:
+    if bounty.status not in ("completed", "settled"):
+        return
+    contribution = subject.contributions.get(bounty.fulfilled_by_cid or "")
+    shortfall = (
+        "it is not there" if contribution is None else bounty.criteria.shortfall(contribution)
+    )
+    if shortfall is not None:
+        yield Violation(
+            "a fulfilled bounty has its contribution",
+            (f"bounty {bounty.bounty_id}", f"contribution {bounty.fulfilled_by_cid}"),
+            shortfall,
+        )
+
+
+def _bounty_reservation(subject: _Subject, bounty: Bounty) -> Iterator[Violation]:
+    due = _RESERVATION_ONCE.get(bounty.status)
+    if bounty.reservation_id is None or due is None:
+        return
+    records = (f"bounty {bounty.bounty_id}", f"reservation {bounty.reservation_id}")
+    reservation = subject.reservations.get(f"reservation:{bounty.reservation_id}")
+    found = f"the reservation is {reservation.status if reservation else 'not there'}"
+    is_so = (
+        reservation is not None
+        and reservation.status == due
+        and reservation.agent_id == bounty.creator.agent_id
+        and reservation.amount == bounty.amount
+    )
+    if due == "held" and not is_so:
+        yield Violation("an unsettled bounty's amount is reserved", records, found)
+    elif due == "voided" and not is_so:
+        yield Violation("what a bounty reserved goes back", records, found)
+    elif due == "captured":
+        claimant = bounty.claimed_by.agent_id if bounty.claimed_by else None
+        paid_to = reservation.captured_to if reservation else None
+        if not is_so or paid_to != claimant:
+            yield Violation(
+                "a settled bounty has paid its claimant",
+                records,
+                f"{found}, and paid to {paid_to or 'nobody'}; its claimant is {claimant}",
+            )
 
 
 def _credits(subject: _Subject) -> Iterator[Violation]:
@@ -286,15 +343,38 @@ def _credits(subject: _Subject) -> Iterator[Violation]:
         yield Violation(
             "credits are conserved", (), f"{granted} were granted, the accounts hold {total}"
         )
-    reserved = Counter[str]()
-    for reservation in subject.reservations.values():
-        if reservation.status == "held":
-            reserved[reservation.agent_id] += reservation.amount
-    for account in subject.accounts.values():
-        if account.reserved != reserved[account.agent_id]:
+    available, reserved = _accounted_for(subject)
+    accounts = {account.agent_id: account for account in subject.accounts.values()}
+    for agent_id in sorted({*accounts, *available}):
+        account = accounts.get(agent_id) or Account(agent_id=agent_id)
+        if account.reserved != reserved[agent_id]:
             yield Violation(
                 "an account's reservations are its own",
-                (f"account {account.agent_id}",),
-                f"it has {account.reserved} reserved, its reservations hold "
-                f"{reserved[account.agent_id]}",
+                (f"account {agent_id}",),
+                f"it has {account.reserved} reserved, its reservations hold {reserved[agent_id]}",
             )
+        if account.available != available[agent_id]:
+            yield Violation(
+                "every credit is accounted for",
+                (f"account {agent_id}",),
+                f"it has {account.available} available; its grants, reservations and transfers "
+                f"leave {available[agent_id]}",
+            )
+
+
+def _accounted_for(subject: _Subject) -> tuple[Counter[str], Counter[str]]:
+    """What each agent should have, available and reserved, by everything that moves credits."""
+    available, reserved = Counter[str](), Counter[str]()
+    for grant in subject.grants.values():
+        available[grant.agent_id] += grant.amount
+    for transfer in subject.transfers.values():
+        available[transfer.from_agent_id] -= transfer.amount
+        available[transfer.to_agent_id] += transfer.amount
+    for reservation in subject.reservations.values():
+        if reservation.status != "voided":
+            available[reservation.agent_id] -= reservation.amount
+        if reservation.status == "held":
+            reserved[reservation.agent_id] += reservation.amount
+        if reservation.captured_to is not None:
+            available[reservation.captured_to] += reservation.amount
+    return available, reserved
