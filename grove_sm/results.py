@@ -64,7 +64,10 @@ class PickedUp:
 
 @dataclass(frozen=True, slots=True)
 class NotSwept:
-    """A record that a sweep could not bring to its end, and why; the next sweep tries again."""
+    """A record that a sweep could not bring to its end, and why; the next sweep tries again.
+
+    Or a collection, of which it could not be read what has run out.
+    """
 
     record: str
     error: GroveError
@@ -80,7 +83,8 @@ class SweepReport:
         bounties_expired: bounties past their deadline, with their claim and reservation.
         handoffs_expired: handoffs that nobody replied to in time.
         failures: what could not be done now.
-        is_complete: whether everything was looked at; not, if the limit was reached before.
+        is_complete: whether everything was looked at; not, if the limit was reached before, or a
+            collection could not be read.
     """
 
     claims_expired: list[str] = field(default_factory=list)

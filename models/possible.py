@@ -19,10 +19,12 @@ from grove_sm.domain.errors import (
     StateConflict,
     ValidationError,
 )
-from models.reference import Answer, Outcome, Records, Reference, World
-from models.requests import Call, Request
+from models.records import Answer, Outcome, Records
+from models.reference import Reference, World
+from models.requests import Call, Request, Sweep
 
 MOST_WORLDS: Final = 256
+_MOST_STEPS: Final = 2
 
 _FACTS: Final[Mapping[type[GroveError], tuple[str, ...]]] = {
     ValidationError: ("field",),
@@ -124,21 +126,33 @@ class Possible:
     def _next(self, world: World, call: Call, heard: Heard) -> list[World]:
         if isinstance(heard, Nothing):
             return [world]
+        if heard == Unknown():
+            return self._cut_off(world, call)
         after, outcome = self._reference.apply(world, call)
         if isinstance(heard, Unknown):
-            if heard.txid is None:
-                return [world, after]
+            assert heard.txid is not None
             return [
                 replace(w, happened={**w.happened, heard.txid: it_did})
                 for w, it_did in ((world, False), (after, True))
             ]
         return [after] if _agree(outcome, heard) else []
 
+    def _cut_off(self, world: World, call: Call) -> list[World]:
+        """What a call may have left whose caller heard nothing: each atomic step happened or not.
+
+        A sweep takes one step more than it knows of if it lost the answer about the first.
+        """
+        worlds = newest = [world]
+        for _ in range(_MOST_STEPS if isinstance(call.request, Sweep) else 1):
+            newest = [after for each in newest for after in self._reference.next_steps(each, call)]
+            worlds = [*worlds, *newest]
+        return worlds
+
     def _explain(self, worlds: Sequence[World], calls: Sequence[tuple[Call, Heard]]) -> str:
         lines = []
         for call, heard in calls:
             lines.append(f"{call}\n  was answered {_shown(heard)}")
-            for world in worlds:
+            for world in worlds if isinstance(heard, GroveError | Mapping) else ():
                 outcome = self._reference.apply(world, call)[1]
                 lines.append(f"  should have been {_shown(outcome)}")
         return "\n".join(lines)

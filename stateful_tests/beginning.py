@@ -2,20 +2,33 @@
 
 from typing import Any, Final, NamedTuple
 
+from grove_sm.operations.contribute import handoff_id
 from models.possible import Possible
 from models.reference import Reference, World
-from models.requests import ClaimTarget, Contribute, CreateBounty, Grant, Request
 from stateful_tests.deployment import Deployment
 from stateful_tests.observing import view
-from stateful_tests.sketches import AGENTS, TOPOLOGY
+from stateful_tests.sketches import TOPOLOGY, Sketch
 from tests.crash.placements import Placement
 
-_REQUESTS: Final[tuple[Request, ...]] = (
-    Contribute("work", "Fused kernel", AGENTS[0]),
-    Grant(AGENTS[0].agent_id, 100),
-    Grant(AGENTS[4].agent_id, 50),
-    CreateBounty("Halve the latency", 20, AGENTS[4]),
-    ClaimTarget("file:kernel.py", AGENTS[1], "rewrite it"),
+REFERENCE: Final = Reference(TOPOLOGY, handoff_id)
+"""The model of what histories are made on; how handoffs are named is the library's own matter."""
+
+_CODER, _OTHER_CODER, _REVIEWER, _TESTER, _GUEST = range(5)
+
+_SKETCHES: Final = (
+    Sketch("contribute", agent=_CODER),
+    Sketch("grant", agent=_CODER),
+    Sketch("grant", agent=_GUEST),
+    # One to be left open, one to be left claimed, one completed, and a draft.
+    Sketch("create_bounty", agent=_GUEST, pick=2),
+    Sketch("claim_bounty", agent=_OTHER_CODER),
+    Sketch("complete_bounty"),
+    Sketch("create_bounty", agent=_GUEST, pick=2),
+    Sketch("claim_bounty", agent=_OTHER_CODER),
+    Sketch("create_bounty", agent=_GUEST, pick=2),
+    Sketch("draft_bounty", agent=_GUEST),
+    Sketch("claim", agent=_OTHER_CODER),
+    Sketch("pick_up", agent=_TESTER),
 )
 
 
@@ -29,13 +42,13 @@ class Beginning(NamedTuple):
 def begin(placement: Placement) -> Beginning:
     """Make an empty placement hold a little of everything."""
     deployment = Deployment(placement, "before")
-    possible = Possible(Reference(TOPOLOGY))
-    for request in _REQUESTS:
-        asked = deployment.ask(0, request, None)
-        seen = view(deployment.process(0).coordinator)
-        assert asked.call is not None
-        possible.heard((asked.call, asked.heard(seen.handoff_ids)))
-        possible.seen(seen.records)
+    possible = Possible(REFERENCE)
+    for sketch in _SKETCHES:
+        (world,) = possible.worlds
+        asked = deployment.ask(0, sketch.fit(world.records), None)
+        assert asked.error is None, asked.error
+        possible.heard(*asked.heard())
+        possible.seen(view(deployment.process(0).coordinator))
     deployment.process(0).grove.flush()
     deployment.close()
     (world,) = possible.worlds

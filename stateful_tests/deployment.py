@@ -1,7 +1,7 @@
 """A deployment under test: its processes, its clock, and what became of every call."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from hypothesis import currently_in_test_context, note
@@ -10,10 +10,11 @@ from faults.schedule import Crash, Fault
 from faults.weather import Post, Struck
 from grove_sm.domain import format_time
 from grove_sm.domain.errors import GroveError, InDoubt, OutcomeUnknown, StoreUnavailable
+from grove_sm.results import SweepReport
 from models.possible import Heard, Nothing, Unknown
-from models.requests import Call, Request
+from models.requests import Call, Expire, Request
 from stateful_tests.forecast import Drawn, Forecast
-from stateful_tests.observing import HandoffIds, answer_of
+from stateful_tests.observing import answer_of, steps_of
 from stateful_tests.process import Clock, Habits, Process, ask
 from stateful_tests.tally import Tally
 from tests.crash.placements import Placement
@@ -35,33 +36,54 @@ class Ended:
     disturbed: bool = False
     raced: bool = False
 
-    @property
-    def is_excused(self) -> bool:
-        """Whether it may have failed for want of a store, or of a decision by another."""
-        return self.disturbed or (self.raced and isinstance(self.error, InDoubt))
+    def is_excused(self, error: GroveError | Crash) -> bool:
+        """Whether it may have failed so, for want of a store, or of a decision by another."""
+        return self.disturbed or (self.raced and isinstance(error, InDoubt))
 
 
 @dataclass
 class Asked(Ended):
-    """How a call ended. `repeats` tells that it was a retry of one that had been answered."""
+    """How a call of the process in a slot ended.
 
+    `repeats` tells that it was a retry of one that had been answered.
+    """
+
+    slot: int = 0
     call: Call | None = None
     repeats: bool = False
 
-    def heard(self, handoff_ids: HandoffIds) -> Heard:
-        """What its caller has heard. Raises AssertionError if it heard what it may not."""
-        match self.error:
+    def heard(self) -> Sequence[tuple[Call, Heard]]:
+        """What its caller has heard, of each atomic step that it knows of.
+
+        Raises AssertionError if it heard what it may not.
+        """
+        assert self.call is not None
+        if not isinstance(self.result, SweepReport):
+            return [(self.call, self._told(self.error))]
+        steps: list[tuple[Call, Heard]] = list(steps_of(self.result, self.call))
+        for failure in self.result.failures:
+            heard = self._told(failure.error)
+            collection, *_, record_id = failure.record.split()
+            if isinstance(heard, Unknown):
+                step = Expire(self.call.request, collection, record_id)  # type: ignore[arg-type]
+                steps.append((replace(self.call, request=step), heard))
+            else:
+                assert isinstance(heard, Nothing), f"not swept: {failure}"
+        return steps
+
+    def _told(self, error: GroveError | Crash | None) -> Heard:
+        match error:
             case None:
-                return answer_of(self.result, handoff_ids)
+                return answer_of(self.result)
             case Crash():
                 return Unknown()
             case OutcomeUnknown(txid=txid):
-                assert self.disturbed, f"unknown in good weather: {self.error}"
+                assert self.disturbed, f"unknown in good weather: {error}"
                 return Unknown(txid)
             case StoreUnavailable() | InDoubt():
-                assert self.is_excused, f"failed in good weather: {self.error!r}"
+                assert self.is_excused(error), f"failed in good weather: {error!r}"
                 return Nothing()
-        return self.error
+        return error
 
 
 class Watcher(Protocol):
@@ -143,7 +165,7 @@ class Deployment:
             slot, name, lambda process: ask(process.grove, request, key), faults, more
         )
         self.tally.counts["calls"] += 1
-        return Asked(ended.result, ended.error, ended.disturbed, call=call)
+        return Asked(ended.result, ended.error, ended.disturbed, slot=slot, call=call)
 
     def attempt(
         self,

@@ -15,20 +15,20 @@ from faults.weather import Meanwhile, Outage
 from faults.wrappers import JOURNAL
 from grove_sm.commit.housekeeping import forget
 from grove_sm.domain import format_time
-from grove_sm.domain.errors import NotFound, OutcomeUnknown, StoreUnavailable
+from grove_sm.domain.errors import NotFound, StoreUnavailable
 from grove_sm.lifecycles import observe
 from grove_sm.operations.audit import AuditReport
 from grove_sm.operations.layout import CREDITS, account_record
 from grove_sm.operations.plan import Get, Write
-from models.possible import Possible
-from models.reference import Records, Reference
+from models.possible import Possible, Unknown
+from models.records import Records
 from models.requests import Grant, Request
-from stateful_tests.beginning import Beginning
+from stateful_tests.beginning import REFERENCE, Beginning
 from stateful_tests.deployment import HABITS, Asked, Deployment, Ended, Watcher
 from stateful_tests.forecast import OUTAGES, Forecast, forecasts
-from stateful_tests.observing import Mirror, View, view
+from stateful_tests.observing import Mirror, view
 from stateful_tests.process import Process
-from stateful_tests.sketches import AGENTS, RIVALRIES, TOPOLOGY, Rival, Sketch, sketches
+from stateful_tests.sketches import AGENTS, RIVALRIES, Rival, Sketch, sketches
 from stateful_tests.tally import Tally
 from tests.crash.placements import Placement
 
@@ -101,13 +101,13 @@ class History(RuleBasedStateMachine):
         original.restore(beginning.saved)
         self._deployment = Deployment(original, "step")
         self._mirror = Mirror(original, copy, self._deployment.clock)
-        self._possible = Possible(Reference(TOPOLOGY), beginning.world)
+        self._possible = Possible(REFERENCE, beginning.world)
         self._total = total
-        self._view = View(beginning.world.records, {})
+        self._view = beginning.world.records
         self._ended: list[Asked] = []
         self._requests: list[tuple[Request, str | None]] = []
         self._first: dict[tuple[Request, str | None], Any] = {}
-        self._unknown: list[str] = []
+        self._unknown: list[tuple[str, int]] = []
         self._unsubscribe = observe(self._deployment.tally.observe)
 
     @property
@@ -129,7 +129,7 @@ class History(RuleBasedStateMachine):
     @rule(slot=slots, sketch=sketches(), faults=forecasts())
     def call(self, slot: int, sketch: Sketch, faults: list[Forecast]) -> None:
         """Somebody asks for something."""
-        self._ask(slot, sketch.fit(self._view.records), _key(sketch), faults)
+        self._ask(slot, sketch.fit(self._view), sketch.idempotency_key, faults)
 
     @precondition(lambda self: self._requests)
     @rule(slot=slots, nth=st.integers(0, 3), faults=forecasts())
@@ -157,25 +157,28 @@ class History(RuleBasedStateMachine):
         faults: list[Forecast],
     ) -> None:
         """A process is stopped in the middle of a call, while another makes one of its own."""
-        records = self._view.records
+        records = self._view
         verbs = _PAUSE_AT[HABITS[slot].one_append, pause.when]
         stop = self._stop(slot, other, rival.of(sketch), pause, verbs)
         self._ended.append(
-            self._deployment.ask(slot, sketch.fit(records), _key(sketch), faults, more=[stop])
+            self._deployment.ask(
+                slot, sketch.fit(records), sketch.idempotency_key, faults, more=[stop]
+            )
         )
 
     @precondition(lambda self: self._unknown)
     @rule(slot=slots, nth=st.integers(0, 3))
     def ask_outcome(self, slot: int, nth: int) -> None:
-        """Somebody asks what became of a transaction."""
-        txid = self._unknown[nth % len(self._unknown)]
-        ended = self._deployment.attempt(
-            slot, "outcome", lambda process: process.grove.outcome(txid)
-        )
-        if not isinstance(ended.error, NotFound):
-            self._excuse(ended)
-        if ended.result in ("committed", "aborted"):
-            self._possible.told(txid, happened=ended.result == "committed")
+        """Whoever does not know what became of a transaction asks, and somebody else does."""
+        txid, lost_in = self._unknown[nth % len(self._unknown)]
+        for asking in dict.fromkeys((lost_in, slot)):
+            ended = self._deployment.attempt(
+                asking, "outcome", lambda process: process.grove.outcome(txid)
+            )
+            if not isinstance(ended.error, NotFound):
+                self._excuse(ended)
+            if ended.result in ("committed", "aborted"):
+                self._possible.told(txid, happened=ended.result == "committed")
 
     # What happens to processes.
 
@@ -217,8 +220,8 @@ class History(RuleBasedStateMachine):
         self._excuse(ended)
         if chore == "leave":
             self._deployment.kill(slot)
-        elif isinstance(ended.result, View):
-            self._possible.seen(ended.result.records)
+        elif isinstance(ended.result, Records):
+            self._possible.seen(ended.result)
         elif isinstance(ended.result, AuditReport):
             assert ended.result.ok, ended.result
 
@@ -258,14 +261,13 @@ class History(RuleBasedStateMachine):
         self.tally.counts["steps"] += 1
         with self._mirror.look() as (looked, grove):
             ended, self._ended = self._ended, []
-            self._possible.heard(
-                *((asked.call, asked.heard(looked.handoff_ids)) for asked in ended if asked.call)
-            )
-            self._possible.seen(looked.records)
+            heard = [each for asked in ended for each in asked.heard()]
+            self._possible.heard(*heard)
+            self._possible.seen(looked)
             self._view = looked
             for asked in ended:
                 self._note_answer(asked)
-            self._one_holder_for_each_target(looked.records)
+            self._one_holder_for_each_target(looked)
             report = grove.audit()
             assert report.ok, report
             recovery = grove.recovery
@@ -298,7 +300,7 @@ class History(RuleBasedStateMachine):
         self, slot: int, other: int, sketch: Sketch, pause: Pause, verbs: frozenset[str]
     ) -> Meanwhile:
         """Somebody else's call, and time that passes, while the process of a slot is stopped."""
-        records = self._view.records
+        records = self._view
         deployment = self._deployment
         rival = (slot + other) % len(HABITS)
         stopped = deployment.process(slot)
@@ -310,7 +312,7 @@ class History(RuleBasedStateMachine):
             believed_dead = deployment.process(rival).believed_dead
             if pause.looks_dead:
                 believed_dead.add(stopped.coordinator.journal.coordinator)
-            asked = deployment.ask(rival, sketch.fit(records), _key(sketch))
+            asked = deployment.ask(rival, sketch.fit(records), sketch.idempotency_key)
             believed_dead.clear()
             asked.raced = True
             self._ended.append(asked)
@@ -321,13 +323,15 @@ class History(RuleBasedStateMachine):
         """Only a disturbed action may fail."""
         if ended.error is not None:
             assert isinstance(ended.error, StoreUnavailable | Crash), repr(ended.error)
-            assert ended.is_excused, f"failed in good weather: {ended.error!r}"
+            assert ended.is_excused(ended.error), f"failed in good weather: {ended.error!r}"
 
     def _note_answer(self, asked: Asked) -> None:
         assert asked.call is not None
-        if isinstance(asked.error, OutcomeUnknown):
-            self._unknown.append(asked.error.txid)
-        if asked.error is None and asked.call.key is not None:
+        for _, heard in asked.heard():
+            if isinstance(heard, Unknown) and heard.txid is not None:
+                self._unknown.append((heard.txid, asked.slot))
+        # That nothing was there to be picked up is not kept under a key.
+        if asked.result is not None and asked.call.key is not None:
             name = asked.call.request, asked.call.key
             if not asked.repeats:
                 self._first[name] = asked.result
@@ -360,7 +364,7 @@ class History(RuleBasedStateMachine):
             journal = process.coordinator.journal
             assert journal.unapplied() == journal.unfinished() == ()
             assert journal.heuristics() == ()
-            self._possible.seen(view(process.coordinator).records)
+            self._possible.seen(view(process.coordinator))
             assert process.grove.audit().ok
             while deployment.post.calls:
                 self._deliver(0)
@@ -398,7 +402,3 @@ class History(RuleBasedStateMachine):
             target(float(len(tally.transitions)), label="transitions")
             target(float(len(tally.cells)), label="fault cells")
         self._total.add(tally)
-
-
-def _key(sketch: Sketch) -> str | None:
-    return None if sketch.key is None else f"key-{sketch.key}"

@@ -1,47 +1,35 @@
 """What readers see of a deployment, as the reference model has it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, Final
 
 from grove_sm import Grove
 from grove_sm.commit.coordinator import Coordinator
-from grove_sm.domain import Account
-from grove_sm.results import BountyClaimed, Claimed, Contributed
+from grove_sm.domain import Account, Bounty, Claim, Handoff, Record
+from grove_sm.results import BountyClaimed, Claimed, Contributed, PickedUp, SweepReport
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
-from models.reference import Answer, Balance, HandoffName, Records, handoff_state
+from models.records import Answer, Balance, Records
+from models.requests import AllSwept, Call, Expire, Sweep, Swept
 from stateful_tests.process import Clock, Habits, Process
 from stateful_tests.sketches import AGENTS
 from tests.crash.placements import Placement
 
-HandoffIds = Mapping[str, HandoffName]
-"""Which handoff has which id; the model does not know ids that are digests."""
 
-
-class View(NamedTuple):
-    """What one reader saw."""
-
-    records: Records
-    handoff_ids: HandoffIds
-
-
-def view(coordinator: Coordinator, first: int = 0) -> View:
+def view(coordinator: Coordinator, first: int = 0) -> Records:
     """Read everything through a coordinator, beginning with this collection.
 
     Raises StoreUnavailable.
     """
     found: dict[str, Any] = {}
-    handoff_ids: dict[str, HandoffName] = {}
 
     def read_contributions() -> None:
         listed = Contributions(coordinator).list()
         found["contributions"] = {record.cid: record for record in listed}
 
     def read_handoffs() -> None:
-        listed = Handoffs(coordinator).list()
-        found["handoffs"] = dict(map(handoff_state, listed))
-        handoff_ids.update((record.handoff_id, handoff_state(record)[0]) for record in listed)
-        assert len(listed) == len(found["handoffs"]), "two handoffs of one contribution to one role"
+        found["handoffs"] = {each.handoff_id: each for each in Handoffs(coordinator).list()}
 
     def read_claims() -> None:
         found["claims"] = {record.claim_id: record for record in Claims(coordinator).list()}
@@ -60,28 +48,59 @@ def view(coordinator: Coordinator, first: int = 0) -> View:
     readers = (read_contributions, read_handoffs, read_claims, read_bounties, read_credits)
     for number in range(len(readers)):
         readers[(first + number) % len(readers)]()
-    return View(Records(**found), handoff_ids)
+    return Records(**found)
 
 
-def answer_of(result: Any, handoff_ids: HandoffIds) -> Answer:
+def answer_of(result: Any) -> Answer:
     """A result of the library as the model words it."""
-    match result:
-        case Contributed():
-            names = [handoff_ids[handoff_id] for handoff_id in result.handoff_ids]
-            assert names == [(result.cid, role) for role in result.routed_to], "other handoffs"
-            return {
-                "cid": result.cid,
-                "routed": set(result.routed_to),
-                "replied": {handoff_ids[handoff_id] for handoff_id in result.replied_ids},
-                "duplicate": result.duplicate,
-            }
-        case Account():
-            return {"balance": Balance(result.available, result.reserved)}
-        case Claimed():
-            return {"claim": result.claim, "renewed": result.renewed}
-        case BountyClaimed():
-            return {"claim": result.claim, "renewed": result.renewed, "bounty": result.bounty}
-    return {"bounty": result}
+    if result is None:
+        return {"handoff": None}
+    if isinstance(result, Contributed):
+        return {
+            "cid": result.cid,
+            "routed": dict(zip(result.routed_to, result.handoff_ids, strict=True)),
+            "replied": set(result.replied_ids),
+            "duplicate": result.duplicate,
+        }
+    if isinstance(result, Account):
+        return {"balance": Balance(result.available, result.reserved)}
+    if type(result) in _RECORDS:
+        return {_RECORDS[type(result)]: result}
+    return {name: getattr(result, name) for name in _FACTS[type(result)]}
+
+
+_RECORDS: Final[Mapping[type[Record], str]] = {
+    Claim: "claim",
+    Bounty: "bounty",
+    Handoff: "handoff",
+}
+"""Results that are one record, and what the model calls it."""
+
+_FACTS: Final[Mapping[type[object], Sequence[str]]] = {
+    Claimed: ("claim", "renewed"),
+    BountyClaimed: ("claim", "renewed", "bounty"),
+    PickedUp: ("handoff", "contribution", "claim"),
+}
+"""Results of several facts, and those that the model tells too."""
+
+
+def steps_of(report: SweepReport, sweep: Call) -> Iterator[tuple[Call, Answer]]:
+    """The steps that a sweep has taken, at most one, and what it says of the rest."""
+    assert isinstance(sweep.request, Sweep)
+    assert report.swept <= 1, f"more than its limit: {report}"
+    swept: Mapping[Swept, Sequence[str]] = {
+        "bounties": report.bounties_expired,
+        "claims": report.claims_expired,
+        "handoffs": report.handoffs_expired,
+    }
+    for collection, record_ids in swept.items():
+        for record_id in record_ids:
+            step = Expire(sweep.request, collection, record_id)
+            reopened = (*report.bounties_reopened, None)[0]
+            yield replace(sweep, request=step), {"swept": step, "reopened": reopened}
+    if not report.failures:
+        all_swept = AllSwept(sweep.request)
+        yield replace(sweep, request=all_swept), {"all swept": report.is_complete}
 
 
 class Mirror:
@@ -97,7 +116,7 @@ class Mirror:
         self._looks = 0
 
     @contextmanager
-    def look(self) -> Iterator[tuple[View, Grove]]:
+    def look(self) -> Iterator[tuple[Records, Grove]]:
         """What a new process sees that only reads, and its grove once it has recovered.
 
         Its reader begins with another collection each time.

@@ -1,6 +1,6 @@
 """One simulated process of a deployment: a grove whose effects a schedule sees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -10,21 +10,15 @@ from faults.wrappers import FaultyJournal, wrap_stores
 from grove_sm import Grove
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.settings import Settings, routes
-from models.reference import CRITERIA
-from models.requests import (
-    ClaimBounty,
-    ClaimTarget,
-    Contribute,
-    CreateBounty,
-    Grant,
-    Request,
-)
+from grove_sm.settings import Settings
+from models import requests
+from models.requests import Contribute, CreateBounty, PickUp, Request, Sweep
+from models.rules.bounties import criteria_of
 from stateful_tests.sketches import START, TOPOLOGY
 from tests.crash.placements import Placement
 
 _SETTINGS: Final = Settings(
-    journal="as placed", stores=dict.fromkeys(COLLECTIONS, "as placed"), topology=routes(TOPOLOGY)
+    journal="as placed", stores=dict.fromkeys(COLLECTIONS, "as placed"), topology=TOPOLOGY
 )
 
 
@@ -132,43 +126,61 @@ class Process:
 
 def ask(grove: Grove, request: Request, key: str | None) -> Any:
     """Make a request; the library's result."""
-    match request:
-        case Contribute():
-            return grove.contribute(
-                kind=request.kind,
-                summary=request.summary,
-                agent=request.agent,
-                relations=[
-                    {"targetCid": cid, "relationType": relation_type}
-                    for cid, relation_type in request.relations
-                ],
-                created_at=request.created_at,
-                idempotency_key=key,
-            )
-        case Grant():
-            return grove.grant_credits(request.agent_id, request.amount, idempotency_key=key)
-        case CreateBounty():
-            return grove.create_bounty(
-                title=request.title,
-                amount=request.amount,
-                criteria=CRITERIA,
-                agent=request.agent,
-                deadline=request.deadline,
-                idempotency_key=key,
-            )
-        case ClaimTarget():
-            return grove.claim(
-                request.target_ref,
-                agent=request.agent,
-                intent_summary=request.intent_summary,
-                lease_seconds=request.lease_seconds,
-                idempotency_key=key,
-            )
-        case ClaimBounty():
-            return grove.claim_bounty(
-                request.bounty_id,
-                agent=request.agent,
-                intent_summary=request.intent_summary,
-                lease_seconds=request.lease_seconds,
-                idempotency_key=key,
-            )
+    if isinstance(request, Contribute):
+        return grove.contribute(
+            kind=request.kind,
+            summary=request.summary,
+            agent=request.agent,
+            relations=[
+                {"targetCid": cid, "relationType": relation_type}
+                for cid, relation_type in request.relations
+            ],
+            tags=request.tags,
+            created_at=request.created_at,
+            idempotency_key=key,
+        )
+    if isinstance(request, CreateBounty):
+        return grove.create_bounty(
+            title=request.title,
+            amount=request.amount,
+            criteria=criteria_of(request),
+            agent=request.agent,
+            deadline=request.deadline,
+            draft=request.draft,
+            idempotency_key=key,
+        )
+    if isinstance(request, PickUp):
+        return grove.pick_up(
+            agent=request.agent,
+            role=request.role,
+            visibility_seconds=request.seconds,
+            idempotency_key=key,
+        )
+    if isinstance(request, Sweep):
+        # One step, since of a call that is cut off it is not known how many it took.
+        return grove.sweep(stalled_after=request.stalled_after, limit=1)
+    named = {name: getattr(request, name) for name in request.__dataclass_fields__}
+    subject = [named.pop(name) for name in list(named) if name not in _BY_NAME]
+    call = getattr(grove, _METHODS[type(request)])
+    return call(*subject, **named, idempotency_key=key)
+
+
+_BY_NAME: Final = frozenset({"agent", "intent_summary", "lease_seconds"})
+
+_METHODS: Final[Mapping[type[Request], str]] = {
+    requests.Grant: "grant_credits",
+    requests.Transfer: "transfer_credits",
+    requests.ClaimTarget: "claim",
+    requests.Heartbeat: "heartbeat",
+    requests.Release: "release",
+    requests.Complete: "complete",
+    requests.OpenBounty: "open_bounty",
+    requests.ClaimBounty: "claim_bounty",
+    requests.ReleaseBounty: "release_bounty",
+    requests.CompleteBounty: "complete_bounty",
+    requests.SettleBounty: "settle_bounty",
+    requests.CancelBounty: "cancel_bounty",
+    requests.Acknowledge: "acknowledge",
+    requests.DeadLetter: "dead_letter",
+}
+"""The methods that take a request's fields as they are: first those that name what it is about."""

@@ -5,12 +5,13 @@ import pytest
 from grove_sm import Agent
 from grove_sm.domain.errors import ClaimConflict
 from models.possible import ImpossibleError, Nothing, Possible, Unknown
-from models.reference import Balance, Records, Reference, World
+from models.records import Balance, Records
+from models.reference import Reference, World
 from models.requests import Call, ClaimTarget, Grant
 
 NOW = "2026-01-01T12:00:00.000Z"
 LATER = "2026-01-01T12:00:01.000Z"
-REFERENCE = Reference({})
+REFERENCE = Reference({}, "{} {}".format)
 
 
 def grant(key: str | None = None) -> Call:

@@ -67,9 +67,17 @@ class InboxCalls(Calls):
         lease = self.settings.leases.handoff
         seconds = lease if visibility_seconds is None else lease_of(visibility_seconds)
         fields = {"role": role, "visibilitySeconds": visibility_seconds, **agent_fields(agent)}
+        claim_id = self._new_id("claim")
 
         def deliver(handoff_id: str | None) -> PickedUp | None:
-            return self._deliver(handoff_id, agent, seconds, idempotency_key, fields)
+            return self._deliver(
+                handoff_id,
+                claim_id,
+                agent,
+                seconds,
+                idempotency_key=idempotency_key,
+                fields=fields,
+            )
 
         # A retry is answered from its key, whether anything waits or not.
         found = None if idempotency_key is None else deliver(None)
@@ -142,13 +150,14 @@ class InboxCalls(Calls):
     def _deliver(
         self,
         handoff_id: str | None,
+        claim_id: str,
         agent: Agent,
         seconds: float,
+        *,
         idempotency_key: str | None,
         fields: Mapping[str, Any],
     ) -> PickedUp | None:
         now = self.coordinator.now()
-        claim_id = self._new_id("claim")
 
         def plan(facts: Facts) -> Plan:
             if handoff_id is None:

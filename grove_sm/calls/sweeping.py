@@ -49,8 +49,7 @@ class SweepCalls(Calls):
                 however long their lease.
             limit: at most so many steps.
 
-        What could not be done now is in the report's failures. Raises ValidationError;
-        StoreUnavailable or Corrupt if it cannot be read what has run out.
+        What could not be read or done now is in the report's failures. Raises ValidationError.
         """
         if limit is not None and (type(limit) is not int or limit < 0):
             raise ValidationError(
@@ -60,17 +59,26 @@ class SweepCalls(Calls):
         stalled_since = None if stalled_after is None else later(now, -lease_of(stalled_after))
         report = SweepReport()
         for due in self._due(now, stalled_since):
-            for stored in self._looking_due(due):
-                if limit is not None and report.swept >= limit:
-                    report.is_complete = False
-                    return report
-                try:
-                    plan = partial(due.plan, stored.record_id)
-                    _note(self._execute("sweep", plan, now=now), report)
-                except GroveError as error:
-                    record = f"{due.collection} record {stored.record_id}"
-                    report.failures.append(NotSwept(record, error))
+            try:
+                for stored in self._looking_due(due):
+                    if limit is not None and report.swept >= limit:
+                        report.is_complete = False
+                        return report
+                    self._take_step(due, stored.record_id, now, report)
+            except GroveError as error:
+                # What was done before is done, and is told.
+                report.failures.append(NotSwept(due.collection, error))
+                report.is_complete = False
         return report
+
+    def _take_step(self, due: _Due, record_id: str, now: str, report: SweepReport) -> None:
+        try:
+            executed = self._execute("sweep", partial(due.plan, record_id), now=now)
+        except GroveError as error:
+            record = f"{due.collection} record {record_id}"
+            report.failures.append(NotSwept(record, error))
+        else:
+            _note(executed, report)
 
     def _due(self, now: str, stalled_since: str | None) -> Iterator[_Due]:
         has_credits = self._has_credits

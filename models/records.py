@@ -1,0 +1,48 @@
+"""A grove's records as plain dictionaries, and what an operation makes of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from grove_sm.domain import (
+    Bounty,
+    Claim,
+    Contribution,
+    Handoff,
+    format_time,
+    parse_time,
+)
+from grove_sm.domain.errors import GroveError
+
+
+class Balance(NamedTuple):
+    """An account."""
+
+    available: int = 0
+    reserved: int = 0
+
+
+@dataclass(frozen=True)
+class Records:
+    """Everything that a reader of a grove can see, by id."""
+
+    contributions: Mapping[str, Contribution] = field(default_factory=dict)
+    handoffs: Mapping[str, Handoff] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    bounties: Mapping[str, Bounty] = field(default_factory=dict)
+    accounts: Mapping[str, Balance] = field(default_factory=dict)
+
+
+Answer = Mapping[str, Any]
+"""The facts of a result, by name."""
+
+Outcome = Answer | GroveError
+
+Step = tuple[Records, Answer]
+"""What an operation leaves, and what its caller is told."""
+
+
+def later(now: str, by: timedelta) -> str:
+    """The time so much after another."""
+    return format_time(parse_time(now) + by)
