@@ -83,7 +83,7 @@ class SweepReport:
         bounties_expired: bounties past their deadline, with their claim and reservation.
         handoffs_expired: handoffs that nobody replied to in time.
         failures: what could not be done now.
-        is_complete: whether everything was looked at; not, if the limit was reached before, or a
+        is_complete: whether everything was looked at; not, if it had to stop before, or a
             collection could not be read.
     """
 

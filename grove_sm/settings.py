@@ -117,15 +117,15 @@ def routes(topology: Mapping[str, Iterable[str | Route]]) -> dict[str, list[Rout
     }
 
 
-def lease_of(seconds: float) -> float:
+def lease_of(seconds: float, field: str = "leaseSeconds") -> float:
     """A lease given to an operation, held to the same rule as those of the settings.
 
-    Raises ValidationError.
+    Raises ValidationError, on `field`.
     """
     try:
         return Leases(claim=seconds).claim
     except ValidationError as error:
-        raise ValidationError(field="leaseSeconds", rule=error.rule, value=seconds) from None
+        raise ValidationError(field=field, rule=error.rule, value=seconds) from None
 
 
 def load_settings(folder: Path, *, create: bool) -> Settings:

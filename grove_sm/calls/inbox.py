@@ -64,8 +64,9 @@ class InboxCalls(Calls):
             raise ValidationError(field="role", rule="is required where the agent has none")
         if not isinstance(wait, int | float) or isinstance(wait, bool) or not 0 <= wait < 1e9:
             raise ValidationError(field="wait", rule="must be a number of seconds", value=wait)
-        lease = self.settings.leases.handoff
-        seconds = lease if visibility_seconds is None else lease_of(visibility_seconds)
+        seconds = self.settings.leases.handoff
+        if visibility_seconds is not None:
+            seconds = lease_of(visibility_seconds, "visibilitySeconds")
         fields = {"role": role, "visibilitySeconds": visibility_seconds, **agent_fields(agent)}
         claim_id = self._new_id("claim")
 

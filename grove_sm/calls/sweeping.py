@@ -38,7 +38,13 @@ class _Due(NamedTuple):
 class SweepCalls(Calls):
     """The sweep."""
 
-    def sweep(self, *, stalled_after: float | None = None, limit: int | None = None) -> SweepReport:
+    def sweep(
+        self,
+        *,
+        stalled_after: float | None = None,
+        limit: int | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> SweepReport:
         """Expire what has run out: bounties past their deadline, claims, overdue handoffs.
 
         Each record's family is one atomic step, decided on what is there when it is taken: any
@@ -48,6 +54,7 @@ class SweepCalls(Calls):
             stalled_after: also expire claims whose agent sent no heartbeat for so many seconds,
                 however long their lease.
             limit: at most so many steps.
+            should_stop: asked before each step; True ends the sweep there.
 
         What could not be read or done now is in the report's failures. Raises ValidationError.
         """
@@ -56,12 +63,14 @@ class SweepCalls(Calls):
                 field="limit", rule="must be a whole number of at least 0", value=limit
             )
         now = self.coordinator.now()
-        stalled_since = None if stalled_after is None else later(now, -lease_of(stalled_after))
+        stalled_since = None
+        if stalled_after is not None:
+            stalled_since = later(now, -lease_of(stalled_after, "stalledAfter"))
         report = SweepReport()
         for due in self._due(now, stalled_since):
             try:
                 for stored in self._looking_due(due):
-                    if limit is not None and report.swept >= limit:
+                    if should_stop() or (limit is not None and report.swept >= limit):
                         report.is_complete = False
                         return report
                     self._take_step(due, stored.record_id, now, report)

@@ -18,7 +18,9 @@ from grove_sm.cli import (
     demo,
     fuzz,
     importing,
+    inbox,
     journal,
+    sweeping,
     upkeep,
 )
 from grove_sm.cli.exits import USAGE_ERROR, describe_statuses, status_of
@@ -73,18 +75,29 @@ app = typer.Typer(
 )
 app.command()(upkeep.init)
 app.command()(contributions.contribute)
+app.command("review")(contributions.review)
+app.command("reproduce")(contributions.reproduce)
+app.command("discuss")(contributions.discuss)
+app.command("adopt")(contributions.adopt)
 app.command()(contributions.contributions)
-app.command()(contributions.handoffs)
 app.command("import")(importing.import_file)
+app.command()(inbox.handoffs)
+app.command("pick-up")(inbox.pick_up)
+app.command()(inbox.acknowledge)
+app.command("dead-letter")(inbox.dead_letter)
 app.command()(claims.claim)
+app.command()(claims.heartbeat)
+app.command()(claims.release)
+app.command()(claims.complete)
 app.command()(claims.claims)
+app.command()(sweeping.sweep)
 app.command()(upkeep.recover)
 app.command()(upkeep.audit)
 app.command()(upkeep.outcome)
 app.command()(demo.demo)
 app.command()(fuzz.fuzz)
-app.add_typer(bounties.app, name="bounty", help="Create, list and claim bounties.")
-app.add_typer(credits.app, name="credits", help="Grant credits, ask for a balance.")
+app.add_typer(bounties.app, name="bounty", help="Create, list, claim and end bounties.")
+app.add_typer(credits.app, name="credits", help="Grant and transfer credits, ask for a balance.")
 app.add_typer(journal.app, name="journal", help="Show transactions, and change nothing.")
 
 

@@ -1,6 +1,6 @@
 """Commands about bounties."""
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -10,19 +10,28 @@ from grove_sm.cli.options import (
     AgentFields,
     AgentId,
     AsJson,
+    AskerRole,
     ContextJson,
     GroveFolder,
+    HolderId,
     Key,
     Lease,
     Limit,
     Role,
     make_agent,
+    make_optional_agent,
     open_grove,
     parse_context,
 )
 from grove_sm.cli.output import Column, write_facts, write_json, write_records
 
+if TYPE_CHECKING:
+    from grove_sm.domain import Bounty
+
 app = typer.Typer(no_args_is_help=True)
+
+_BountyId = Annotated[str, typer.Argument(metavar="BOUNTY", help="The bounty's id.")]
+_CreatorId = Annotated[str, typer.Option("--agent", metavar="ID", help="Its creator.")]
 
 _COLUMNS: Final = (
     Column("bounty", lambda b: b.bounty_id),
@@ -72,11 +81,17 @@ def create(
     ] = None,
     zone: Annotated[str | None, typer.Option("--zone", metavar="ID", help="Its zone.")] = None,
     context: ContextJson = None,
+    draft: Annotated[
+        bool,
+        typer.Option(
+            "--draft", help="Do not open it yet: nobody can claim it, and nothing is reserved."
+        ),
+    ] = False,
     key: Key = None,
     grove: GroveFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Open a bounty and reserve its amount, as one."""
+    """Open a bounty and reserve its amount, as one; or keep it as a draft until bounty open."""
     creator = make_agent(agent, role, agent_fields)
     fields: dict[str, Any] = {
         "description": criteria,
@@ -96,19 +111,27 @@ def create(
             deadline=deadline,
             zone_id=zone,
             context=kept,
+            draft=draft,
             idempotency_key=key,
         )
-    if as_json:
-        write_json(bounty)
-        return
-    write_facts(
-        [
-            ("opened", bounty.bounty_id),
-            ("amount", bounty.amount),
-            ("deadline", bounty.deadline),
-            ("reservation", bounty.reservation_id),
-        ]
-    )
+    _write_offer("drafted" if draft else "opened", bounty, as_json=as_json)
+
+
+@app.command("open")
+def open_(
+    bounty_id: _BountyId,
+    *,
+    agent: _CreatorId,
+    role: AskerRole = None,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Open a draft and reserve its amount, as one."""
+    creator = make_agent(agent, role, None)
+    with open_grove(grove) as opened:
+        bounty = opened.open_bounty(bounty_id, agent=creator, idempotency_key=key)
+    _write_offer("opened", bounty, as_json=as_json)
 
 
 @app.command("list")
@@ -135,7 +158,7 @@ def list_(
 
 @app.command()
 def claim(
-    bounty_id: Annotated[str, typer.Argument(metavar="BOUNTY", help="The bounty's id.")],
+    bounty_id: _BountyId,
     *,
     agent: AgentId,
     role: Role = None,
@@ -162,3 +185,120 @@ def claim(
             idempotency_key=key,
         )
     write_claimed(claimed, claimed.bounty.bounty_id, as_json=as_json)
+
+
+@app.command()
+def release(
+    bounty_id: _BountyId,
+    *,
+    agent: HolderId = None,
+    role: AskerRole = None,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Give a claimed bounty up: its claim is released and it is open again, as one."""
+    holder = make_optional_agent(agent, role)
+    with open_grove(grove) as opened:
+        bounty = opened.release_bounty(bounty_id, agent=holder, idempotency_key=key)
+    _write_end("open again", bounty, as_json=as_json)
+
+
+@app.command()
+def complete(
+    bounty_id: _BountyId,
+    *,
+    by: Annotated[
+        str, typer.Option("--by", metavar="CID", help="The contribution that fulfils it.")
+    ],
+    agent: HolderId = None,
+    role: AskerRole = None,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a contribution fulfils a claimed bounty: claim and bounty are completed, as one.
+
+    The contribution must meet the bounty's criteria. The bounty then waits for bounty settle,
+    which pays.
+    """
+    holder = make_optional_agent(agent, role)
+    with open_grove(grove) as opened:
+        bounty = opened.complete_bounty(bounty_id, by, agent=holder, idempotency_key=key)
+    _write_end("completed", bounty, as_json=as_json)
+
+
+@app.command()
+def settle(
+    bounty_id: _BountyId,
+    *,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="CID",
+            help="The contribution that fulfils it; a completed bounty has it already.",
+        ),
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="ID", help="Who asks; needed with --key.")
+    ] = None,
+    role: AskerRole = None,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Pay a bounty's amount to its claimant: claim, bounty and credits, as one.
+
+    A claimed bounty is completed by the contribution in the same step.
+    """
+    asker = make_optional_agent(agent, role)
+    with open_grove(grove) as opened:
+        bounty = opened.settle_bounty(bounty_id, by, agent=asker, idempotency_key=key)
+    _write_end("settled", bounty, as_json=as_json)
+
+
+@app.command()
+def cancel(
+    bounty_id: _BountyId,
+    *,
+    agent: _CreatorId,
+    role: AskerRole = None,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Take a bounty back: its claim is released, its amount available again, as one."""
+    creator = make_agent(agent, role, None)
+    with open_grove(grove) as opened:
+        bounty = opened.cancel_bounty(bounty_id, agent=creator, idempotency_key=key)
+    _write_end("cancelled", bounty, as_json=as_json)
+
+
+def _write_offer(done: str, bounty: "Bounty", *, as_json: bool) -> None:
+    if as_json:
+        write_json(bounty)
+        return
+    write_facts(
+        [
+            (done, bounty.bounty_id),
+            ("amount", bounty.amount),
+            ("deadline", bounty.deadline),
+            ("reservation", bounty.reservation_id),
+        ]
+    )
+
+
+def _write_end(done: str, bounty: "Bounty", *, as_json: bool) -> None:
+    if as_json:
+        write_json(bounty)
+        return
+    claimant = bounty.claimed_by
+    write_facts(
+        [
+            (done, bounty.bounty_id),
+            ("amount", bounty.amount),
+            ("claimed by", claimant and claimant.agent_id),
+            ("fulfilled by", bounty.fulfilled_by_cid),
+        ]
+    )

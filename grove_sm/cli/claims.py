@@ -1,4 +1,4 @@
-"""Commands that claim targets and show claims."""
+"""Commands that claim targets, keep and end claims, and show them."""
 
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -9,21 +9,28 @@ from grove_sm.cli.options import (
     AgentFields,
     AgentId,
     AsJson,
+    AskerRole,
     ContextJson,
     GroveFolder,
+    HolderId,
     Key,
     Lease,
     Limit,
     Role,
     make_agent,
+    make_optional_agent,
     open_grove,
     parse_context,
 )
 from grove_sm.cli.output import Column, write_facts, write_json, write_records
 
 if TYPE_CHECKING:
+    from grove_sm.domain import Claim
     from grove_sm.results import BountyClaimed, Claimed
 
+_ClaimId = Annotated[
+    str, typer.Argument(metavar="CLAIM", help="The claim's id, as claim and claims print it.")
+]
 _COLUMNS: Final = (
     Column("claim", lambda c: c.claim_id),
     Column("target", lambda c: c.target_ref),
@@ -77,6 +84,79 @@ def write_claimed(claimed: "Claimed | BountyClaimed", what: str, *, as_json: boo
     )
 
 
+def heartbeat(
+    claim_id: _ClaimId,
+    *,
+    agent: HolderId = None,
+    role: AskerRole = None,
+    lease: Lease = None,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a claim: its lease runs anew from now, as long as a new claim's or as --lease says.
+
+    Works for the claims of bounties and of handoffs that were picked up too. It never shortens a
+    lease. A claim whose lease has run out cannot be kept: claim again.
+    """
+    holder = make_optional_agent(agent, role)
+    with open_grove(grove) as opened:
+        kept = opened.heartbeat(claim_id, agent=holder, lease_seconds=lease, idempotency_key=key)
+    _write_claim("kept", kept, as_json=as_json)
+
+
+def release(
+    claim_id: _ClaimId,
+    *,
+    agent: HolderId = None,
+    role: AskerRole = None,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Give a claim up: its target is free at once.
+
+    A bounty that it holds is open again in the same step; a handoff waits to be picked up again.
+    """
+    holder = make_optional_agent(agent, role)
+    with open_grove(grove) as opened:
+        released = opened.release(claim_id, agent=holder, idempotency_key=key)
+    _write_claim("released", released, as_json=as_json)
+
+
+def complete(
+    claim_id: _ClaimId,
+    *,
+    agent: HolderId = None,
+    role: AskerRole = None,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """End a claim whose work is done.
+
+    The claim on a bounty ends with it (grove-sm bounty complete, or settle), that on a handoff
+    with grove-sm acknowledge.
+    """
+    holder = make_optional_agent(agent, role)
+    with open_grove(grove) as opened:
+        completed = opened.complete(claim_id, agent=holder, idempotency_key=key)
+    _write_claim("completed", completed, as_json=as_json)
+
+
+def _write_claim(done: str, claim: "Claim", *, as_json: bool) -> None:
+    if as_json:
+        write_json(claim)
+        return
+    write_facts(
+        [
+            (done, claim.target_ref),
+            ("claim", claim.claim_id),
+            ("lease expires", claim.lease_expires_at if claim.status == "active" else None),
+        ]
+    )
+
+
 def claims(
     *,
     target: Annotated[
@@ -93,7 +173,7 @@ def claims(
     grove: GroveFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """List claims. One whose lease ran out is active until it is taken over."""
+    """List claims. One whose lease ran out is active until it is taken over or swept."""
 
     with open_grove(grove) as opened:
         found = opened.claims.list(target_ref=target, agent_id=agent, status=status, limit=limit)

@@ -1,6 +1,7 @@
-"""Commands that publish contributions and show them and their handoffs."""
+"""Commands that publish contributions and show them."""
 
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -22,21 +23,47 @@ from grove_sm.cli.options import (
 )
 from grove_sm.cli.output import Column, write_facts, write_json, write_records
 
-_CONTRIBUTION_COLUMNS: Final = (
+if TYPE_CHECKING:
+    from grove_sm.results import Contributed
+
+_COLUMNS: Final = (
     Column("cid", lambda c: c.cid),
     Column("kind", lambda c: c.kind),
     Column("summary", lambda c: c.summary),
     Column("agent", lambda c: c.agent.agent_id, may_be_cut=True),
     Column("created", lambda c: c.created_at, may_be_cut=True),
 )
-_HANDOFF_COLUMNS: Final = (
-    Column("handoff", lambda h: h.handoff_id),
-    Column("from", lambda h: h.from_role),
-    Column("to", lambda h: h.to_role),
-    Column("status", lambda h: h.status),
-    Column("of", lambda h: h.source_cid, may_be_cut=True),
-    Column("answered by", lambda h: h.resolved_by_cid, may_be_cut=True),
-)
+
+_Summary = Annotated[str, typer.Option("--summary", metavar="TEXT", help="What it is.")]
+_Mode = Annotated[str, typer.Option("--mode", metavar="MODE", help="evaluation or exploration.")]
+_Description = Annotated[
+    str | None, typer.Option("--description", metavar="TEXT", help="More about it.")
+]
+_Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; repeatable.")]
+_Artifacts = Annotated[
+    list[str] | None,
+    typer.Option("--artifact", metavar="NAME=CID", help="An artifact; repeatable."),
+]
+_Relations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--relation",
+        metavar="TYPE=CID",
+        help="An earlier contribution that this derives_from, responds_to, reviews, "
+        "reproduces or adopts; repeatable.",
+    ),
+]
+_Scores = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--score",
+        metavar="NAME=VALUE:DIRECTION[:UNIT]",
+        help="A measured number, and whether to minimize or maximize it; repeatable.",
+    ),
+]
+_CreatedAt = Annotated[
+    str | None, typer.Option("--created-at", metavar="TIME", help="When it was made, if not now.")
+]
 
 
 def contribute(
@@ -49,58 +76,25 @@ def contribute(
             help="work, review, discussion, adoption, reproduction, plan, ask_user or response.",
         ),
     ],
-    summary: Annotated[str, typer.Option("--summary", metavar="TEXT", help="What it is.")],
+    summary: _Summary,
     agent: AgentId,
     role: Role = None,
     agent_fields: AgentFields = None,
-    mode: Annotated[
-        str, typer.Option("--mode", metavar="MODE", help="evaluation or exploration.")
-    ] = "evaluation",
-    description: Annotated[
-        str | None, typer.Option("--description", metavar="TEXT", help="More about it.")
-    ] = None,
-    tags: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; repeatable.")
-    ] = None,
-    artifacts: Annotated[
-        list[str] | None,
-        typer.Option("--artifact", metavar="NAME=CID", help="An artifact; repeatable."),
-    ] = None,
-    relations: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--relation",
-            metavar="TYPE=CID",
-            help="An earlier contribution that this derives_from, responds_to, reviews, "
-            "reproduces or adopts; repeatable.",
-        ),
-    ] = None,
-    scores: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--score",
-            metavar="NAME=VALUE:DIRECTION[:UNIT]",
-            help="A measured number, and whether to minimize or maximize it; repeatable.",
-        ),
-    ] = None,
+    mode: _Mode = "evaluation",
+    description: _Description = None,
+    tags: _Tags = None,
+    artifacts: _Artifacts = None,
+    relations: _Relations = None,
+    scores: _Scores = None,
     context: ContextJson = None,
-    created_at: Annotated[
-        str | None,
-        typer.Option("--created-at", metavar="TIME", help="When it was made, if not now."),
-    ] = None,
+    created_at: _CreatedAt = None,
     key: Key = None,
     grove: GroveFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Publish a contribution, its handoffs and the replies it makes, as one."""
     author = make_agent(agent, role, agent_fields)
-    fields = {
-        "artifacts": named_values("--artifact", artifacts),
-        "relations": [_relation(text) for text in relations or ()],
-        "scores": _scores(scores),
-        "context": parse_context(context),
-        "tags": tags or (),
-    }
+    fields = _fields(artifacts, relations, scores, tags, context)
     with open_grove(grove) as opened:
         done = opened.contribute(
             kind=kind,  # type: ignore[arg-type] # checked with the other fields
@@ -112,18 +106,59 @@ def contribute(
             idempotency_key=key,
             **fields,
         )
-    if as_json:
-        write_json(done)
-        return
-    handed_to = zip(done.routed_to, done.handoff_ids, strict=True)
-    write_facts(
-        [
-            ("already there" if done.duplicate else "published", done.cid),
-            *(("handed to", f"{role} ({handoff_id})") for role, handoff_id in handed_to),
-            *(("answers", handoff_id) for handoff_id in done.replied_ids),
-            ("transaction", done.txid),
-        ]
-    )
+    _write_contributed(done, as_json=as_json)
+
+
+def _answering(name: str, told: str) -> Callable[..., None]:
+    """The command for one of contribute's family, which sets the kind and the first relation."""
+
+    def answer(
+        target: Annotated[
+            str, typer.Argument(metavar="CID", help="The contribution that it answers.")
+        ],
+        *,
+        summary: _Summary,
+        agent: AgentId,
+        role: Role = None,
+        agent_fields: AgentFields = None,
+        mode: _Mode = "evaluation",
+        description: _Description = None,
+        tags: _Tags = None,
+        artifacts: _Artifacts = None,
+        relations: _Relations = None,
+        scores: _Scores = None,
+        context: ContextJson = None,
+        created_at: _CreatedAt = None,
+        key: Key = None,
+        grove: GroveFolder = HERE,
+        as_json: AsJson = False,
+    ) -> None:
+        author = make_agent(agent, role, agent_fields)
+        fields = _fields(artifacts, relations, scores, tags, context)
+        with open_grove(grove) as opened:
+            done = getattr(opened, name)(
+                target,
+                mode=mode,
+                summary=summary,
+                description=description,
+                agent=author,
+                created_at=created_at,
+                idempotency_key=key,
+                **fields,
+            )
+        _write_contributed(done, as_json=as_json)
+
+    answer.__doc__ = told
+    return answer
+
+
+_REPLIES: Final = "\n\nIt replies to the handoffs of it to the agent's role, in the same step."
+review = _answering("review", "Publish a review of a contribution." + _REPLIES)
+reproduce = _answering(
+    "reproduce", "Publish a reproduction of a contribution.\n\nThis replies to no handoff."
+)
+discuss = _answering("discuss", "Publish a response to a contribution." + _REPLIES)
+adopt = _answering("adopt", "Publish that a contribution is adopted." + _REPLIES)
 
 
 def contributions(
@@ -142,34 +177,39 @@ def contributions(
 
     with open_grove(grove) as opened:
         found = opened.contributions.list(kind=kind, agent_id=agent, limit=limit)
-    write_records(found, _CONTRIBUTION_COLUMNS, as_json=as_json, none="no contributions")
+    write_records(found, _COLUMNS, as_json=as_json, none="no contributions")
 
 
-def handoffs(
-    *,
-    to_role: Annotated[
-        str | None, typer.Option("--to-role", metavar="ROLE", help="Only to this role.")
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", metavar="CID", help="Only of this contribution.")
-    ] = None,
-    status: Annotated[
-        str | None,
-        typer.Option(
-            "--status",
-            metavar="STATUS",
-            help="pending_pickup, delivered, processed, replied, expired or dead_lettered.",
-        ),
-    ] = None,
-    limit: Limit = None,
-    grove: GroveFolder = HERE,
-    as_json: AsJson = False,
-) -> None:
-    """List handoffs: work that contributions passed on to roles."""
+def _write_contributed(done: "Contributed", *, as_json: bool) -> None:
+    if as_json:
+        write_json(done)
+        return
+    handed_to = zip(done.routed_to, done.handoff_ids, strict=True)
+    write_facts(
+        [
+            ("already there" if done.duplicate else "published", done.cid),
+            *(("handed to", f"{role} ({handoff_id})") for role, handoff_id in handed_to),
+            *(("answers", handoff_id) for handoff_id in done.replied_ids),
+            ("transaction", done.txid),
+        ]
+    )
 
-    with open_grove(grove) as opened:
-        found = opened.handoffs.list(to_role=to_role, source_cid=source, status=status, limit=limit)
-    write_records(found, _HANDOFF_COLUMNS, as_json=as_json, none="no handoffs")
+
+def _fields(
+    artifacts: list[str] | None,
+    relations: list[str] | None,
+    scores: list[str] | None,
+    tags: list[str] | None,
+    context: str | None,
+) -> dict[str, Any]:
+    """What these options say, as arguments of `Grove.contribute`. Raises ValidationError."""
+    return {
+        "artifacts": named_values("--artifact", artifacts),
+        "relations": [_relation(text) for text in relations or ()],
+        "scores": _scores(scores),
+        "context": parse_context(context),
+        "tags": tags or (),
+    }
 
 
 def _relation(text: str) -> dict[str, str]:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 _Agent = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
+_Amount = Annotated[int, typer.Argument(metavar="AMOUNT", help="How many credits.")]
 
 
 @app.command()
 def grant(
     agent: _Agent,
-    amount: Annotated[int, typer.Argument(metavar="AMOUNT", help="How many credits.")],
+    amount: _Amount,
     *,
     key: Key = None,
     grove: GroveFolder = HERE,
@@ -27,6 +28,25 @@ def grant(
     """Give an agent credits, and show its account afterwards."""
     with open_grove(grove) as opened:
         account = opened.grant_credits(agent, amount, idempotency_key=key)
+    _write(account, as_json=as_json)
+
+
+@app.command()
+def transfer(
+    giver: Annotated[str, typer.Argument(metavar="FROM", help="Who gives; it owns the key.")],
+    receiver: Annotated[str, typer.Argument(metavar="TO", help="Who receives.")],
+    amount: _Amount,
+    *,
+    key: Key = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Move credits from one agent to another, and show the giver's account afterwards.
+
+    Only what is available can be given; what a bounty has reserved cannot.
+    """
+    with open_grove(grove) as opened:
+        account = opened.transfer_credits(giver, receiver, amount, idempotency_key=key)
     _write(account, as_json=as_json)
 
 

@@ -31,6 +31,16 @@ Role = Annotated[
     str | None,
     typer.Option("--role", metavar="ROLE", help="The agent's role, which routes its work."),
 ]
+HolderId = Annotated[
+    str | None,
+    typer.Option("--agent", metavar="ID", help="Who does it; refused unless it is the holder."),
+]
+AskerRole = Annotated[
+    str | None,
+    typer.Option(
+        "--role", metavar="ROLE", help="The agent's role, if it has one; keys belong to it then."
+    ),
+]
 AgentFields = Annotated[
     list[str] | None,
     typer.Option(
@@ -73,6 +83,17 @@ def make_agent(agent_id: str, role: str | None, more: Sequence[str] | None) -> "
         if value is not None:
             document[name] = value
     return Agent.from_document(document)
+
+
+def make_optional_agent(agent_id: str | None, role: str | None) -> "Agent | None":
+    """The agent that the options name, if they name one. Raises ValidationError."""
+    from grove_sm.domain.errors import ValidationError
+
+    if agent_id is not None:
+        return make_agent(agent_id, role, None)
+    if role is not None:
+        raise ValidationError(field="--role", rule="must come with --agent", value=role)
+    return None
 
 
 def named_value(option: str, text: str) -> tuple[str, str]:

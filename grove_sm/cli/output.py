@@ -40,13 +40,14 @@ def plain(value: object) -> str:
 
 
 def to_json_value(value: object) -> Any:
-    """A record, a result or a report as JSON values, under camelCase names, absent ones left
-    out."""
+    """A record, a result, a report or an error as JSON values, under camelCase names, absent ones
+    left out."""
     from pydantic.alias_generators import to_camel
 
     from grove_sm.domain import Record
+    from grove_sm.domain.errors import GroveError
 
-    if isinstance(value, Record):
+    if isinstance(value, Record | GroveError):
         return value.to_document()
     if is_dataclass(value):
         members = {to_camel(f.name): getattr(value, f.name) for f in fields(value)}
@@ -61,6 +62,11 @@ def to_json_value(value: object) -> Any:
 def write_json(value: object) -> None:
     """Print one JSON document, in ASCII, whatever the terminal's encoding."""
     typer.echo(json.dumps(to_json_value(value), indent=2))
+
+
+def write_json_line(value: object) -> None:
+    """Print one of many JSON documents, each in a line of its own."""
+    typer.echo(json.dumps(to_json_value(value)))
 
 
 def write_line(text: str, *, to_stderr: bool = False) -> None:

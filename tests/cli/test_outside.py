@@ -79,7 +79,7 @@ def test_every_command_takes_json_and_all_that_use_a_grove_take_its_folder() -> 
     from grove_sm.cli.app import app
 
     walk("", get_command(app))
-    assert len(leaves) == 19
+    assert len(leaves) == 36
     assert [name for name, texts in leaves if "--json" not in texts] == []
     assert sorted(name for name, texts in leaves if "--grove" not in texts) == [
         "demo",

@@ -1,0 +1,181 @@
+"""The command that sweeps, once or for as long as it runs."""
+
+import re
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from grove_sm.cli.exits import status_of
+from grove_sm.cli.options import HERE, AsJson, GroveFolder, open_grove
+from grove_sm.cli.output import (
+    Column,
+    write_error,
+    write_json,
+    write_json_line,
+    write_line,
+    write_records,
+)
+
+if TYPE_CHECKING:
+    from grove_sm.results import SweepReport
+
+_ENDS: Final[Sequence[tuple[str, Callable[["SweepReport"], Sequence[str]]]]] = (
+    ("bounty expired", lambda report: report.bounties_expired),
+    ("claim expired", lambda report: report.claims_expired),
+    ("bounty open again", lambda report: report.bounties_reopened),
+    ("handoff expired", lambda report: report.handoffs_expired),
+)
+_COLUMNS: Final = (
+    Column("what became of it", lambda row: row[0]),
+    Column("record", lambda row: row[1]),
+)
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", re.ASCII)
+_LONGEST: Final = 86_400.0
+
+
+def sweep(
+    *,
+    every: Annotated[
+        str | None,
+        typer.Option(
+            "--every",
+            metavar="TIME",
+            help="Go on until Ctrl-C or SIGTERM, with so long a pause after each sweep: 30s, 5m, "
+            "1h; at most a day.",
+        ),
+    ] = None,
+    stalled_after: Annotated[
+        float | None,
+        typer.Option(
+            "--stalled-after",
+            metavar="SECONDS",
+            help="Expire claims without a heartbeat for so long too, whatever their lease.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", help="End at most so many records in a sweep."),
+    ] = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Expire what has run out: bounties past their deadline, claims, handoffs without a reply.
+
+    A bounty whose claim ran out is open again; one past its deadline gives back what it reserved.
+    Each record is one step with all that hangs on it: any number of sweeps may run at once, and
+    Ctrl-C ends one after its step.
+
+    Without --every, the exit status is that of the first record that could not be swept. With it,
+    each sweep that did something is told in a line, which is a JSON document with --json;
+    failures are told, and the next sweep tries again.
+    """
+    pause = None if every is None else _parse_duration(every)
+    with _signals() as signals, open_grove(grove) as opened:
+
+        def once() -> "SweepReport":
+            return opened.sweep(
+                stalled_after=stalled_after, limit=limit, should_stop=lambda: not signals.empty()
+            )
+
+        if pause is not None:
+            _go_on(once, pause, signals, as_json=as_json)
+            return
+        report = once()
+    if as_json:
+        write_json(report)
+    else:
+        _write(report)
+    if report.failures:
+        raise typer.Exit(status_of(report.failures[0].error.code))
+
+
+def _go_on(
+    once: Callable[[], "SweepReport"], pause: float, signals: SimpleQueue[int], *, as_json: bool
+) -> None:
+    """Sweep until a signal comes, whatever fails; but bad arguments do not get better."""
+    from grove_sm.domain.errors import GroveError, ValidationError
+
+    while True:
+        try:
+            report = once()
+        except ValidationError:
+            raise
+        except GroveError as error:
+            write_error(error.to_document(), as_json=as_json)
+        else:
+            _write_line(report, as_json=as_json)
+        try:
+            signals.get(timeout=pause)
+        except Empty:
+            continue
+        return
+
+
+def _write(report: "SweepReport") -> None:
+    _write_failures(report)
+    rows = [(end, record_id) for end, found in _ENDS for record_id in found(report)]
+    none = "nothing has run out" if report.is_complete and not report.failures else "nothing swept"
+    write_records(rows, _COLUMNS, as_json=False, none=none)
+    if not report.is_complete:
+        write_line("it stopped there; more may have run out")
+
+
+def _write_line(report: "SweepReport", *, as_json: bool) -> None:
+    if as_json:
+        if report.swept or report.failures:
+            write_json_line(report)
+        return
+    _write_failures(report)
+    if report.swept:
+        counts = ((end, len(found(report))) for end, found in _ENDS)
+        write_line(", ".join(f"{end}: {count}" for end, count in counts if count))
+
+
+def _write_failures(report: "SweepReport") -> None:
+    for failure in report.failures:
+        write_line(
+            f"grove-sm: {failure.record} was not swept: {failure.error.message}", to_stderr=True
+        )
+
+
+def _parse_duration(text: str) -> float:
+    """The seconds that `--every` says. Raises ValidationError."""
+    from grove_sm.domain.errors import ValidationError
+
+    found = _DURATION.fullmatch(text)
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if not 0 < seconds <= _LONGEST:
+        rule = "must be a time such as 30s, 5m or 1h, more than nothing and at most a day"
+        raise ValidationError(field="--every", rule=rule, value=text)
+    return seconds
+
+
+@contextmanager
+def _signals() -> Iterator[SimpleQueue[int]]:
+    """The signals that ask for an end, while this lasts; a second one ends the process at once.
+
+    A handler that raised could leave a step half way. This queue may be filled by a handler while
+    the same thread waits for it, which an Event may not.
+    """
+    asked: SimpleQueue[int] = SimpleQueue()
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+    def note(number: int, _: Any) -> None:
+        restore()
+        asked.put(number)
+
+    for number in earlier:
+        signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        restore()
