@@ -14,7 +14,7 @@ from faults.schedule import Crash, When
 from faults.weather import Meanwhile, Outage
 from faults.wrappers import JOURNAL
 from grove_sm.commit.housekeeping import forget
-from grove_sm.domain import format_time
+from grove_sm.domain import format_time, parse_time
 from grove_sm.domain.errors import NotFound, StoreUnavailable
 from grove_sm.lifecycles import observe
 from grove_sm.operations.audit import AuditReport
@@ -119,6 +119,19 @@ class History(RuleBasedStateMachine):
     def story(self) -> Sequence[str]:
         """What has happened so far, in words."""
         return self._deployment.story
+
+    @property
+    def moments(self) -> Sequence[float]:
+        """In how many seconds each time that stands in a record will come, soonest first."""
+        now = self._deployment.clock()
+        times = {
+            parse_time(value)
+            for records in vars(self._view).values()
+            for record in records.values()
+            for name, value in _fields(record).items()
+            if value is not None and (name.endswith("_at") or name == "deadline")
+        }
+        return sorted((time - now).total_seconds() for time in times if time > now)
 
     def watch(self, watcher: Watcher) -> None:
         """Have somebody told, from now on, what processes do."""
@@ -402,3 +415,9 @@ class History(RuleBasedStateMachine):
             target(float(len(tally.transitions)), label="transitions")
             target(float(len(tally.cells)), label="fault cells")
         self._total.add(tally)
+
+
+def _fields(record: Any) -> Mapping[str, Any]:
+    # Some records are named tuples.
+    named = getattr(record, "_asdict", None)
+    return vars(record) if named is None else dict(named())

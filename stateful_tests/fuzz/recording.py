@@ -33,21 +33,30 @@ class Guide(Protocol):
     be the same history again.
     """
 
+    more: Mapping[str, str]
+    """Rules that there are in addition, by a name of their own: the rules that they are."""
+
     def strategies(self, name: str, strategies: Strategies) -> Strategies:
         """What the arguments of a rule are drawn from, instead of these."""
 
-    def settle(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    def settle(
+        self, history: History, name: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         """The arguments that a rule gets, for what was drawn."""
 
 
 class Blind:
     """Draws as the rules say."""
 
+    more: Mapping[str, str] = {}
+
     def strategies(self, name: str, strategies: Strategies) -> Strategies:
         """As `Guide.strategies`: the same."""
         return strategies
 
-    def settle(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    def settle(
+        self, history: History, name: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         """As `Guide.settle`: the same."""
         return arguments
 
@@ -61,8 +70,8 @@ class Follower(Protocol):
     def takes(self, step: Step) -> None:
         """It is about to take this step."""
 
-    def took(self, step: Step, slot: int, operation: str) -> None:
-        """It has attempted this in that step, in the process of this slot."""
+    def took(self, step: Step, operation: str) -> None:
+        """It has attempted this in that step."""
 
     def ends(self, history: History) -> None:
         """It has ended, well or not."""
@@ -106,14 +115,14 @@ class Recorder:
         drawn: Mapping[str, Any],
     ) -> None:
         """Have a rule run, with the arguments that the guide makes of what was drawn."""
-        step = Step(name, self.guide.settle(name, drawn))
+        step = Step(name, self.guide.settle(history, name, drawn))
         self._steps.append(step)
         self._follower.takes(step)
         watch.operation = None
         with self.judge():
             function(history, **step.arguments)
         if watch.operation is not None:
-            self._follower.took(step, *watch.operation)
+            self._follower.took(step, watch.operation)
 
     def end(self, history: History) -> None:
         """A history has ended."""
@@ -165,17 +174,19 @@ def recorded(here: type[History], recorder: Recorder) -> type[History]:
             finally:
                 recorder.end(self)
 
-    for name, each in RULES.items():
-        setattr(Recorded, name, _recorded_rule(recorder, name, each))
+    for name, of in {**{name: name for name in RULES}, **recorder.guide.more}.items():
+        setattr(Recorded, name, _recorded_rule(recorder, name, of))
     for name, member in inspect.getmembers(here):
         if hasattr(member, INVARIANT_MARKER):
             setattr(Recorded, name, _judged(recorder, getattr(member, INVARIANT_MARKER)))
     return Recorded
 
 
-def _recorded_rule(recorder: Recorder, name: str, original: Any) -> Any:
+def _recorded_rule(recorder: Recorder, name: str, of: str) -> Any:
+    original = RULES[of]
+
     def play(self: Any, **drawn: Any) -> None:
-        recorder.play(self, self._watch, name, original.function, drawn)
+        recorder.play(self, self._watch, of, original.function, drawn)
 
     play.__name__ = name
     made: Any = play

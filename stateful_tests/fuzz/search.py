@@ -18,6 +18,8 @@ from stateful_tests.tally import Tally
 
 MOST_FAILURES: Final = 20
 _MOST_LOST: Final = 20
+# A process that starts imports the whole harness, on a machine that may be busy.
+_SECONDS_TO_START: Final = 60.0
 
 _TICK: Final = 0.25
 _CONTEXT: Final = multiprocessing.get_context("spawn")
@@ -75,6 +77,7 @@ class _Hand:
     batch: Batch | None = None
     begun: int = 0
     heard: float = 0.0
+    is_up: bool = False
 
 
 class Search:
@@ -218,6 +221,7 @@ class Search:
                 self._lost(number, hand, "died", f"the worker's process died; {status}")
             return
         hand.heard = time.monotonic()
+        hand.is_up = True
         match message:
             case Played(tally, seconds):
                 hand.begun += 1
@@ -257,7 +261,8 @@ class Search:
 
     def _look_for_the_hung(self) -> None:
         for number, hand in list(self._hands.items()):
-            if hand.batch and time.monotonic() - hand.heard > self._bounds.limit:
+            limit = self._bounds.limit + (0.0 if hand.is_up else _SECONDS_TO_START)
+            if hand.batch and time.monotonic() - hand.heard > limit:
                 self._let_go(number)
                 reason = f"a history took more than {self._bounds.limit:g} seconds"
                 self._lost(number, hand, "hung", reason)

@@ -56,12 +56,12 @@ class Watch:
         self._is_kept = is_kept
         self._under_way: list[_Eye] = []
         self.events: list[Event] = []
-        self.operation: tuple[int, str] | None = None
+        self.operation: str | None = None
 
     def begin(self, slot: int, operation: str, first: int) -> Fault:
         """As `Watcher.begin`."""
         if not self._under_way:
-            self.operation = slot, operation
+            self.operation = operation
         self._under_way.append(_Eye(self, slot, operation, first))
         self._keep(Event("begin", operation, slot))
         return self._under_way[-1]

@@ -45,6 +45,7 @@ def work(charge: Charge, connection: Connection) -> None:
     with TemporaryDirectory(dir=shared, ignore_cleanup_errors=True) as folder:
         worker = Worker(charge, connection, Path(folder))
         try:
+            connection.send(Alive())
             with planted(charge.planted):
                 while (batch := connection.recv()) is not None:
                     connection.send(worker.run(batch))
@@ -124,7 +125,7 @@ class Worker:
         with self._at_work.open("a") as file:
             file.write(json.dumps(step.to_document()) + "\n")
 
-    def took(self, step: Step, slot: int, operation: str) -> None:
+    def took(self, step: Step, operation: str) -> None:
         """As `Follower.took`."""
         self._operations[step.signature, operation] += 1
 
