@@ -13,10 +13,14 @@ When = Literal["before", "after"]
 
 
 class Effect(NamedTuple):
-    """One call that may change something outside its process: which of the run, and its name."""
+    """One call that may change something outside its process: which of the run, and its name.
+
+    With `enters`, the journal lets nobody else decide until the matching `leave`.
+    """
 
     number: int
     name: str
+    enters: bool = False
 
     def __str__(self) -> str:
         return f"effect {self.number}, {self.name}"
@@ -57,7 +61,8 @@ class Blackout(Protocol):
     """A fault that reads meet too, although they are no effects."""
 
     def darken(self, place: str) -> None:
-        """Called before each read of a store, by its label, or of the `journal`; as `strike`."""
+        """Called before each read of a store, by its label, of the `journal`, or of who lives
+        (`coordinators`); as `strike`."""
 
 
 class Schedule:
@@ -84,10 +89,10 @@ class Schedule:
         """The names of the effects, in order."""
         return [effect.name for effect in self.effects]
 
-    def begin(self, name: str) -> Effect:
+    def begin(self, name: str, *, enters: bool = False) -> Effect:
         """Number an effect that is about to happen. Raises what its faults raise."""
         with self._lock:
-            effect = Effect(len(self.effects), name)
+            effect = Effect(len(self.effects), name, enters)
             self.effects.append(effect)
         self._strike(effect, "before")
         return effect

@@ -19,6 +19,9 @@ from grove_sm.operations.plan import Expectation, Heuristic, Read, Stored, Write
 JOURNAL: Final = "journal"
 """How faults call the journal, as a place beside the labels of the stores."""
 
+COORDINATORS: Final = "coordinators"
+"""How faults call the locks by which coordinators are known to live."""
+
 
 class FaultyStore:
     """The `Participant` contract around another participant.
@@ -164,15 +167,17 @@ class FaultyJournal:
         return self._inner.coordinator
 
     def is_alive(self, coordinator: int) -> bool:
+        self._schedule.look(COORDINATORS)
         return coordinator not in self._believed_dead and self._inner.is_alive(coordinator)
 
     def has_company(self) -> bool:
         self._schedule.look(JOURNAL)
+        self._schedule.look(COORDINATORS)
         return self._inner.has_company()
 
     @contextmanager
     def hold(self, entry: Entry, *, one_append: bool) -> Iterator[FaultyHold]:
-        holding = self._schedule.begin("hold")
+        holding = self._schedule.begin("hold", enters=one_append)
         # A crash leaves the inner block as an exception would: nothing is decided.
         with self._inner.hold(entry, one_append=one_append) as hold:
             self._schedule.end(holding)

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+_CRASHES: Final = ("crashes", "states", "interleavings", "interleaved crashes", "pruned")
 _DISKS: Final = {
     "disks": "power cuts: {} distinct disks, each recovered, read, audited and retried",
     "damages": "damage: {} damaged disks, each opened, read, audited and written to",
@@ -12,20 +13,29 @@ _DISKS: Final = {
 
 
 def tell_crashes(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how many executions were crashed."""
+    """Tell how many executions were crashed, of single operations and of interleaved ones."""
     counts = Counter[str]()
     deepest = 0
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             if name == "deepest":
                 deepest = max(deepest, int(str(value)))
-            elif name in ("crashes", "states"):
+            elif name in _CRASHES:
                 counts[name] += int(str(value))
-    if counts:
+    if counts["crashes"]:
         terminalreporter.write_line(
             f"crash enumeration: {counts['crashes']} crashed executions left {counts['states']} "
             f"distinct states, each read, recovered and retried; up to {deepest} crashes in a row"
         )
+    if counts["interleavings"]:
+        crashed, pruned = counts["interleaved crashes"], counts["pruned"]
+        terminalreporter.write_line(
+            f"interleavings: {counts['interleavings']} executions ({crashed} crashed), "
+            f"{pruned:.2e} pruned, each equivalent to one of them"
+        )
+    total = counts["crashes"] + counts["interleaved crashes"]
+    if total:
+        terminalreporter.write_line(f"distinct crash executions in all: {total}")
 
 
 def tell_processes(terminalreporter: pytest.TerminalReporter) -> None:

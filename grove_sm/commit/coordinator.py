@@ -30,6 +30,7 @@ from grove_sm.commit.record import Entry, Recorded, make_entry
 from grove_sm.commit.txid import make_txid
 from grove_sm.domain.errors import (
     Corrupt,
+    GroveError,
     InDoubt,
     StateConflict,
     StoreUnavailable,
@@ -50,6 +51,7 @@ from grove_sm.operations.plan import (
 _FEWEST_ATTEMPTS: Final = 100
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
+_KEPT_CHANGING: Final = "what it relies on kept changing; try again"
 
 
 class Executed(NamedTuple):
@@ -73,6 +75,7 @@ class Coordinator:
         clock: the time now, with a zone.
         random: a new random name at each call.
         patience: seconds to wait for a live, undecided holder of a key.
+        sleep: waits for so many seconds, between two looks at such a holder.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Coordinator:
         clock: Callable[[], datetime],
         random: Callable[[], str],
         patience: float = 2.0,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.journal = journal
         self.participants = participants
@@ -90,6 +94,7 @@ class Coordinator:
         self.clock = clock
         self.random = random
         self._patience = patience
+        self._sleep = sleep
         self.applier = Applier(journal, participants)
 
     def now(self) -> str:
@@ -133,11 +138,17 @@ class Coordinator:
         for attempt in count():
             if attempt >= _FEWEST_ATTEMPTS and time.monotonic() >= deadline:
                 break
-            if idempotency is not None:
-                recorded = self.journal.recall(idempotency.record_id, now)
-                if recorded is not None:
-                    return _replay(recorded, idempotency)
-            plan = self._plan(operation, hopeful=attempt == 0)
+            replayed = self._replayed(idempotency, now)
+            if replayed is not None:
+                return replayed
+            try:
+                plan = self._plan(operation, hopeful=attempt == 0)
+            except GroveError:
+                # What it is refused for may be that the same request has just been done.
+                replayed = self._replayed(idempotency, now)
+                if replayed is None:
+                    raise
+                return replayed
             if not plan.writes and idempotency is None:
                 return Executed(None, plan, plan.result)
             entry = make_entry(
@@ -154,9 +165,7 @@ class Coordinator:
                 return _replay(hold.recorded, idempotency)
             for holder in hold.refused_by:
                 self._settle(holder, plan, deadline, attempt)
-        raise StateConflict(
-            record=plan.operation, reason="what it relies on kept changing; try again"
-        )
+        raise StateConflict(record=plan.operation, reason=_KEPT_CHANGING)
 
     def settle_dead(self, holder: Holder) -> bool:
         """Abort the undecided transaction of a dead coordinator; whether it was ours to abort."""
@@ -211,14 +220,52 @@ class Coordinator:
         except Corrupt:
             return False
 
+    def _replayed(self, idempotency: IdempotencyKey | None, now: str) -> Executed | None:
+        """What an earlier request under the same key has done, if there was one."""
+        if idempotency is None:
+            return None
+        recorded = self.journal.recall(idempotency.record_id, now)
+        return None if recorded is None else _replay(recorded, idempotency)
+
     def _plan(self, operation: Callable[[Facts], Plan], *, hopeful: bool) -> Plan:
-        known: dict[Read, tuple[Stored, ...]] = {}
+        """What an operation plans to do. Raises what it refuses with.
+
+        Where it writes, what it read is validated later, with the keys held. A refusal, or a
+        result without writes, counts only if what it rests on was there at one moment.
+        """
+        for _ in range(_FEWEST_ATTEMPTS):
+            known: dict[Read, tuple[Stored, ...]] = {}
+            try:
+                plan = self._plan_from(known, operation, hopeful=hopeful)
+                if plan.writes or self._held_at_once(known):
+                    return plan
+            except GroveError:
+                if self._held_at_once(known):
+                    raise
+        raise StateConflict(record="the operation", reason=_KEPT_CHANGING)
+
+    def _plan_from(
+        self,
+        known: dict[Read, tuple[Stored, ...]],
+        operation: Callable[[Facts], Plan],
+        *,
+        hopeful: bool,
+    ) -> Plan:
+        """Plan with what is known, and read what else it takes into that."""
         while True:
             try:
                 return operation(Facts(known, hopeful=hopeful))
             except MissingFacts as missing:
                 for read in missing.reads:
                     known[read] = self.read(read)
+
+    def _held_at_once(self, known: Mapping[Read, tuple[Stored, ...]]) -> bool:
+        """Whether all reads found what was there at one moment, though they came one by one.
+
+        Where a second look finds the same, it was so from the last of the first to the first of
+        the second (a double collect; Afek et al., "Atomic snapshots of shared memory", 1993).
+        """
+        return len(known) < 2 or all(self.read(read) == found for read, found in known.items())
 
     def _run(self, entry: Entry, expectations: Sequence[Expectation]) -> tuple[Hold, bool]:
         """Take a new transaction as far as it goes; whether it was committed."""
@@ -275,7 +322,7 @@ class Coordinator:
             keys = ", ".join(sorted(set(plan.keys) & (holder.keys or set())))
             raise InDoubt(record=keys, txid=holder.txid, coordinator=holder.coordinator)
         else:
-            time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
+            self._sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
 
     def _apply_everywhere(self, txid: str) -> None:
         """Bring a committed transaction to its end, or raise StoreUnavailable or Corrupt."""

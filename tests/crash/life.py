@@ -1,5 +1,6 @@
 """One simulated process on a placement: opened, used, and killed."""
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from itertools import count
@@ -39,6 +40,7 @@ class Life:
         one_append: whether keys and decision may be one append.
         lag: how many committed transactions may gather before they are applied.
         patience: seconds to wait for a live holder.
+        sleep: waits for so many seconds meanwhile.
         believed_dead: coordinators that it takes for dead.
     """
 
@@ -52,6 +54,7 @@ class Life:
         one_append: bool = True,
         lag: int = 1,
         patience: float = 5.0,
+        sleep: Callable[[float], object] = time.sleep,
         believed_dead: Collection[int] = (),
     ) -> None:
         self.schedule = schedule or Schedule()
@@ -66,6 +69,7 @@ class Life:
             clock=lambda: now,
             random=lambda: next(self._names),
             patience=patience,
+            sleep=sleep,
         )
         self.coordinator.applier.lag = lag
 

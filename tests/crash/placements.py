@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from faults.footprints import Footprints
 from grove_sm.commit.contract import Journal, Participant
 from grove_sm.connect import open_journal, open_stores
 from grove_sm.journal.liveness import Liveness
@@ -25,7 +26,12 @@ class Placement(Protocol):
     """A journal and a store for each collection, opened anew by every simulated process.
 
     Nobody may have it open when it is restored.
+
+    Attributes:
+        footprints: what steps on it touch.
     """
+
+    footprints: Footprints
 
     def open_journal(self) -> Journal:
         """The journal, as one more coordinator."""
@@ -53,6 +59,9 @@ class SQLitePlacement:
         folder: an empty folder.
         files: each collection's file.
     """
+
+    # Readers see the file as it was before an append; keys are noted as free in the process.
+    footprints = Footprints(readers_wait=False, release_is_private=True)
 
     def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
         self._folder = folder
@@ -95,6 +104,8 @@ def _rows(path: Path) -> Hashable:
 
 class MemoryPlacement:
     """This process's memory, a store for each collection."""
+
+    footprints = Footprints(readers_wait=True, release_is_private=False)
 
     def __init__(self) -> None:
         self._journal = MemoryJournalData()

@@ -1,0 +1,140 @@
+"""Operations of two processes, in every order that makes a difference, with one death anywhere."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from faults.interleave import Choice
+from faults.wrappers import FaultyJournal
+from grove_sm.commit.coordinator import Coordinator
+from grove_sm.stores.memory import MemoryStore
+
+from .interleavings import VARIANTS, Interleavings, Variant
+from .pairs import PAIRS, SMALL, Pair
+from .placements import memory, separate_files, shared_file
+from .test_enumeration import Place, RecordProperty
+
+ONE_APPEND, TWO_STEPS, IMPATIENT = VARIANTS
+PAIR: Final = {pair.name: pair for pair in PAIRS}
+CORE: Final = [
+    PAIR[name]
+    for name in (
+        "claim, claim",
+        "take over, take over",
+        "release, claim",
+        "contribute twice, one key",
+        "contribute twice, no key",
+    )
+]
+_RAM: Final = "/dev/shm"  # noqa: S108 - nothing is kept there
+
+Run = tuple[Pair, Place, Variant]
+
+RUNS: Final[Sequence[Run]] = [
+    *product(PAIRS, [memory], [ONE_APPEND]),
+    *product(CORE, [memory], [TWO_STEPS, IMPATIENT]),
+    *product(CORE, [separate_files], [ONE_APPEND]),
+    *product(CORE[:3], [shared_file], [TWO_STEPS]),
+]
+"""Every pair where it is quickest; those at the core of it, by every path and on files too."""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory, where there is such a thing: nothing here is about disks."""
+    with tempfile.TemporaryDirectory(dir=_RAM if os.path.isdir(_RAM) else None) as name:
+        yield Path(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pair", "place", "variant"),
+    RUNS,
+    ids=[f"{pair.name}-{place.__name__}-{variant.name}" for pair, place, variant in RUNS],
+)
+def test_every_interleaving_is_some_serial_order(
+    pair: Pair, place: Place, variant: Variant, folder: Path, record_property: RecordProperty
+) -> None:
+    interleavings = Interleavings(pair, place(folder), variant, deaths=pair.deaths)
+    interleavings.run()
+    search = interleavings.search
+    assert bool(search.crashed) == bool(pair.deaths)
+    record_property("interleavings", search.executions)
+    record_property("interleaved crashes", search.crashed)
+    record_property("pruned", search.orders - search.executions)
+
+
+@pytest.mark.parametrize("variant", [ONE_APPEND, TWO_STEPS], ids=lambda variant: variant.name)
+@pytest.mark.parametrize(
+    ("place", "deaths"),
+    [(memory, 1), (separate_files, 0)],
+    ids=["memory, with a death", "separate files"],
+)
+def test_what_is_left_out_makes_no_difference(
+    place: Place, deaths: int, variant: Variant, folder: Path
+) -> None:
+    reduced, everything = (
+        Interleavings(
+            SMALL,
+            place(Path(tempfile.mkdtemp(dir=folder))),
+            variant,
+            deaths=deaths,
+            reduced=is_reduced,
+        )
+        for is_reduced in (True, False)
+    )
+    reduced.run()
+    everything.run()
+    assert reduced.outcomes == everything.outcomes
+    assert len(reduced.outcomes) > 1
+    # Not one is left out that is not equivalent to one that was run, and none is run twice.
+    assert reduced.search.orders == everything.search.executions
+    assert reduced.search.executions < everything.search.executions / 4
+
+
+def test_the_same_choices_are_the_same_execution(folder: Path) -> None:
+    interleavings = Interleavings(PAIR["claim, claim"], memory(folder), TWO_STEPS)
+    told = []
+    for text in ["A A A B B A crash-A B B B B B B B B B B B B B B B B B B"] * 2:
+        execution = interleavings.replay([Choice.parse(word) for word in text.split()])
+        told.append(list(map(str, execution.events)))
+        assert str(execution) == text[: len(str(execution))]
+    assert told[0] == told[1]
+    assert "A: dies before decide commit" in told[0]
+
+
+def test_a_missing_vote_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "validate", lambda *_: True)
+    with pytest.raises(AssertionError) as failure:
+        Interleavings(PAIR["claim, claim"], memory(folder), ONE_APPEND).run()
+    assert any("interleaved as: A" in note for note in failure.value.__notes__)
+
+
+def test_a_refusal_of_what_never_was_is_noticed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Coordinator, "_held_at_once", lambda *_: True)
+    with pytest.raises(AssertionError, match="reserved must be at least 0"):
+        Interleavings(PAIR["settle a bounty, cancel it"], memory(folder), ONE_APPEND).run()
+
+
+def test_a_reader_that_does_not_settle_first_is_noticed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Coordinator, "_settle_committed", lambda *_: None)
+    pair = PAIR["contribute, read every page"]
+    with pytest.raises(AssertionError, match=r"no serial order|readers or recovery disagree"):
+        Interleavings(pair, memory(folder), ONE_APPEND).run()
+
+
+def test_a_dead_holder_that_nobody_aborts_is_noticed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FaultyJournal, "is_alive", lambda *_: True)
+    with pytest.raises(AssertionError):
+        Interleavings(PAIR["claim, claim"], memory(folder), TWO_STEPS).run()
