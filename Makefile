@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 FILE ?=
 SEED ?=
+MINUTES ?= 60
+WORKERS ?=
+OUT ?=
 
-.PHONY: help demo test quick lint bench clean
+.PHONY: help demo test quick lint bench nightly clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s%s\n", $$1, $$2}'
@@ -29,8 +32,12 @@ bench: $(VENV)/develop  ## every benchmark
 	$(BIN)/python -m benchmarks.unsafe_inserts
 	$(BIN)/python -m benchmarks.open_journal
 
+nightly: $(VENV)/develop  ## search for defects at random; MINUTES=60 WORKERS=n SEED=n
+	@$(BIN)/grove-sm fuzz --minutes $(MINUTES) --database .fuzz $(if $(WORKERS),--workers $(WORKERS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out "$(OUT)")
+
 clean:  ## remove what was set up
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 
 $(VENV)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found."; exit 1; }

@@ -34,7 +34,7 @@ def fuzz(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", min=0, help="Repeat an earlier search's choices."),
+        typer.Option("--seed", metavar="N", min=0, help="What to draw from."),
     ] = None,
     replay: Annotated[
         Path | None,
