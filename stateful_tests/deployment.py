@@ -63,8 +63,8 @@ class Asked(Ended):
         steps: list[tuple[Call, Heard]] = list(steps_of(self.result, self.call))
         for failure in self.result.failures:
             heard = self._told(failure.error)
-            collection, *_, record_id = failure.record.split()
             if isinstance(heard, Unknown):
+                collection, _, record_id = failure.record.split()
                 step = Expire(self.call.request, collection, record_id)  # type: ignore[arg-type]
                 steps.append((replace(self.call, request=step), heard))
             else:

@@ -14,17 +14,58 @@ from stateful_tests.forecast import KINDS, Forecast
 from stateful_tests.machine import WHENS, History, Pause
 from stateful_tests.sketches import RIVALRIES, Rival, Sketch
 
-OPERATIONS: Final = (
-    Sketch("contribute", choice=1),
-    Sketch("contribute", agent=2, relations=(("reviews", 0),), key=0),
-    Sketch("grant", key=0),
-    Sketch("create_bounty", agent=4, key=0),
-    Sketch("claim", agent=1, pick=1, key=0),
-    Sketch("claim", agent=1),
-    Sketch("claim_bounty", agent=2, key=0),
+
+class Operation(NamedTuple):
+    """An operation of the grid, `hours` after the beginning and so many sweeps.
+
+    In the beginning there are, by name, a bounty completed, one claimed, one open and a draft, a
+    handoff that waits for a reviewer and one that is delivered to a tester.
+    """
+
+    sketch: Sketch
+    hours: float = 0.0
+    sweeps: int = 0
+
+
+_EVERYWHERE: Final = (
+    Operation(Sketch("contribute", choice=1)),
+    Operation(Sketch("contribute", agent=2, relations=(("reviews", 0),), key=0)),
+    Operation(Sketch("grant", key=0)),
+    Operation(Sketch("create_bounty", agent=4, key=0)),
+    Operation(Sketch("claim", agent=1, pick=1, key=0)),
+    Operation(Sketch("claim", agent=1)),
+    Operation(Sketch("claim_bounty", agent=2, key=0)),
 )
+"""Operations that processes of all habits make."""
+
+_SOMEWHERE: Final = (
+    Operation(Sketch("settle_bounty", agent=4)),
+    Operation(Sketch("settle_bounty", agent=4, pick=1, key=0)),
+    Operation(Sketch("cancel_bounty", pick=1)),
+    Operation(Sketch("cancel_bounty", pick=2, key=0)),
+    Operation(Sketch("release_bounty", key=0)),
+    Operation(Sketch("complete_bounty", key=0)),
+    Operation(Sketch("open_bounty", key=0)),
+    Operation(Sketch("draft_bounty", agent=4, key=0)),
+    Operation(Sketch("transfer", key=0)),
+    Operation(Sketch("heartbeat")),
+    Operation(Sketch("release", key=0)),
+    Operation(Sketch("complete", pick=1, key=0)),
+    Operation(Sketch("pick_up", agent=2, key=0)),
+    Operation(Sketch("pick_up", agent=3), hours=0.2),
+    Operation(Sketch("acknowledge", key=0)),
+    Operation(Sketch("dead_letter", key=0)),
+    Operation(Sketch("contribute", agent=3, relations=(("reviews", 0),))),
+    Operation(Sketch("sweep"), hours=0.9),
+    Operation(Sketch("sweep"), hours=30.5),
+    Operation(Sketch("sweep"), hours=30.5, sweeps=1),
+    Operation(Sketch("sweep"), hours=2.0, sweeps=3),
+)
+"""Operations that differ from these in what they plan alone: each with one process."""
+
 _OTHER: Final = Sketch("contribute", agent=4, relations=(("responds_to", 0),))
 _SECONDS: Final = 10.0
+_STOPPABLE: Final = [slot for slot, habits in enumerate(HABITS) if habits.lag == 1]
 
 
 class Row(NamedTuple):
@@ -59,32 +100,60 @@ class Row(NamedTuple):
 
 def rows(slots: Iterable[int] = range(len(HABITS))) -> Iterator[Row]:
     """The grid, or what of it the processes in these slots do."""
-    for slot, sketch in product(slots, OPERATIONS):
-        calm = partial(_call, slot=slot, sketch=sketch)
-        for kind in KINDS:
-            name = f"{sketch}, process {slot}, {kind}"
-            yield Row(name, partial(_call, slot=slot, sketch=sketch, kind=kind), calm)
-        if HABITS[slot].lag == 1:
-            # Who decides in one append is never seen undecided, dead or alive.
-            deaths = (False,) if HABITS[slot].one_append else (False, True)
-            for rivalry, when, looks_dead in product(RIVALRIES, WHENS, deaths):
-                rival = Rival(rivalry, _OTHER)
-                name = f"{sketch}, process {slot}, {rival}, {when}, looks dead: {looks_dead}"
-                pause = Pause(0, when, _SECONDS, looks_dead)
-                play = partial(_race, slot=slot, sketch=sketch, rival=rival, pause=pause)
-                yield Row(name, play, calm)
+    for slot in slots:
+        for operation in (*_EVERYWHERE, *_SOMEWHERE[slot :: len(HABITS)]):
+            yield from _in_weather(slot, operation)
+        for operation in (*_EVERYWHERE, *_SOMEWHERE[slot :: len(_STOPPABLE)]):
+            if slot in _STOPPABLE:
+                yield from _with_rivals(slot, operation)
 
 
-def _call(
-    history: History, at: int = 0, *, slot: int, sketch: Sketch, kind: str | None = None
-) -> None:
-    faults = [] if kind is None else [Forecast(kind, at)]
-    history.call(slot=slot, sketch=sketch, faults=faults)
+def _in_weather(slot: int, operation: Operation) -> Iterator[Row]:
+    for kind in KINDS:
+        name = f"{operation}, process {slot}, {kind}"
+        yield Row(
+            name,
+            partial(_call, slot=slot, operation=operation, kind=kind),
+            partial(_call_again, slot=slot, operation=operation),
+        )
+
+
+def _with_rivals(slot: int, operation: Operation) -> Iterator[Row]:
+    # Who decides in one append is never seen undecided, dead or alive.
+    deaths = (False,) if HABITS[slot].one_append else (False, True)
+    for rivalry, when, looks_dead in product(RIVALRIES, WHENS, deaths):
+        rival = Rival(rivalry, _OTHER)
+        name = f"{operation}, process {slot}, {rival}, {when}, looks dead: {looks_dead}"
+        pause = Pause(0, when, _SECONDS, looks_dead)
+        yield Row(
+            name,
+            partial(_race, slot=slot, operation=operation, rival=rival, pause=pause),
+            partial(_call_again, slot=slot, operation=operation),
+        )
+
+
+def _call(history: History, at: int, *, slot: int, operation: Operation, kind: str) -> None:
+    _prepare(history, slot, operation)
+    history.call(slot=slot, sketch=operation.sketch, faults=[Forecast(kind, at)])
 
 
 def _race(
-    history: History, at: int, *, slot: int, sketch: Sketch, rival: Rival, pause: Pause
+    history: History, at: int, *, slot: int, operation: Operation, rival: Rival, pause: Pause
 ) -> None:
-    history.race(
-        slot=slot, other=1, sketch=sketch, rival=rival, pause=pause._replace(at=at), faults=[]
-    )
+    _prepare(history, slot, operation)
+    pause = pause._replace(at=at)
+    history.race(slot=slot, other=1, sketch=operation.sketch, rival=rival, pause=pause, faults=[])
+
+
+def _prepare(history: History, slot: int, operation: Operation) -> None:
+    if operation.hours:
+        history.pass_time(operation.hours * 3600)
+    for _ in range(operation.sweeps):
+        history.call(slot=slot, sketch=Sketch("sweep"), faults=[])
+        history.every_promise_is_kept()
+
+
+def _call_again(history: History, *, slot: int, operation: Operation) -> None:
+    if history.is_in_doubt:
+        history.ask_outcome(slot=slot, nth=0)
+    history.ask_again(slot=slot, nth=0, faults=[])

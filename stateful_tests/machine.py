@@ -133,6 +133,11 @@ class History(RuleBasedStateMachine):
         }
         return sorted((time - now).total_seconds() for time in times if time > now)
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether somebody does not know what became of a transaction, and can ask."""
+        return bool(self._unknown)
+
     def watch(self, watcher: Watcher) -> None:
         """Have somebody told, from now on, what processes do."""
         self._deployment.watcher = watcher
@@ -170,16 +175,13 @@ class History(RuleBasedStateMachine):
         faults: list[Forecast],
     ) -> None:
         """A process is stopped in the middle of a call, while another makes one of its own."""
-        records = self._view
         verbs = _PAUSE_AT[HABITS[slot].one_append, pause.when]
         stop = self._stop(slot, other, rival.of(sketch), pause, verbs)
-        self._ended.append(
-            self._deployment.ask(
-                slot, sketch.fit(records), sketch.idempotency_key, faults, more=[stop]
-            )
-        )
+        request, key = sketch.fit(self._view), sketch.idempotency_key
+        self._requests.append((request, key))
+        self._ended.append(self._deployment.ask(slot, request, key, faults, more=[stop]))
 
-    @precondition(lambda self: self._unknown)
+    @precondition(lambda self: self.is_in_doubt)
     @rule(slot=slots, nth=st.integers(0, 3))
     def ask_outcome(self, slot: int, nth: int) -> None:
         """Whoever does not know what became of a transaction asks, and somebody else does."""

@@ -1,4 +1,4 @@
-"""Random histories over every placement, and the grid of all single faults and races."""
+"""Random histories over every placement, told ones, and the grid of all faults and races."""
 
 import json
 from collections.abc import Callable
@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from grove_sm.lifecycles import LIFECYCLES
 from stateful_tests.deployment import HABITS
 from stateful_tests.grid import rows
+from stateful_tests.machine import History
 from stateful_tests.profiles import chosen, chosen_seed
 from stateful_tests.running import Place, histories, quiet, run
-from stateful_tests.tally import Tally
+from stateful_tests.tally import Tally, transitions_of
+from stateful_tests.walks import walk, walks
 from tests.crash.placements import PLACEMENTS, memory
 
 RecordProperty = Callable[[str, object], None]
+NewHistory = Callable[[], History]
 
 # A history on files takes many times as long as one in memory.
 _SHARE_OF_FILES = 0.2
@@ -31,6 +35,17 @@ def test_every_history_is_one_of_whole_operations(
     share = 1.0 if place is memory else _SHARE_OF_FILES
     total = run(place, folder, chosen(share), seed)
     record_property("histories", json.dumps(total.to_document()))
+
+
+def test_told_histories_make_every_move(folder: Path, record_property: RecordProperty) -> None:
+    total = Tally()
+    with quiet():
+        new_history: NewHistory = histories(memory, folder, total)
+        for steps in walks():
+            walk(new_history(), steps)
+    record_property("histories", json.dumps(total.to_document()))
+    moves = (move for lifecycle in LIFECYCLES for move in transitions_of(lifecycle))
+    assert [move for move in moves if not total.transitions[move]] == []
 
 
 @pytest.mark.parametrize("slot", range(len(HABITS)))

@@ -1,6 +1,6 @@
 """What a search has covered, out of what there is to cover."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ from grove_sm.lifecycles import LIFECYCLES, Lifecycle
 from stateful_tests.forecast import KINDS, OUTAGES, Forecast
 from stateful_tests.fuzz.steps import RULES
 from stateful_tests.process import Clock
-from stateful_tests.tally import Tally, Transition
+from stateful_tests.tally import Tally, transitions_of
 
 OUTAGE_KINDS: Final = tuple(f"outage: {trouble}" for trouble in OUTAGES)
 AIMED_KINDS: Final = (*KINDS, *OUTAGE_KINDS)
@@ -113,11 +113,6 @@ class Covered(NamedTuple):
 
     states: tuple[int, int]
     transitions: tuple[int, int]
-
-
-def transitions_of(lifecycle: Lifecycle[str]) -> Iterator[Transition]:
-    """The transitions in a lifecycle's table, in order."""
-    return ((lifecycle.name, source, trigger) for trigger, source, _ in lifecycle.moves)
 
 
 def visits(lifecycle: Lifecycle[str], tally: Tally) -> Mapping[str, int]:

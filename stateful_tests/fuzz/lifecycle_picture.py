@@ -1,7 +1,6 @@
 """A lifecycle's diagram, in the colours of how often each of its transitions ran."""
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 
 from grove_sm.lifecycles import Lifecycle
@@ -15,7 +14,7 @@ from stateful_tests.fuzz.svg import (
     text,
     width_of,
 )
-from stateful_tests.tally import Tally, Transition
+from stateful_tests.tally import Tally
 
 _BOX: Final = (124.0, 42.0)
 _COLUMN: Final = 132.0
@@ -27,11 +26,11 @@ _DOCK: Final = 9.0
 Move = tuple[str, str]
 """A transition within its lifecycle: source and trigger."""
 
-Standing = Literal["ran", "missed", "beyond"]
+Standing = Literal["ran", "missed"]
 
 
-def draw(lifecycle: Lifecycle[str], tally: Tally, reachable: AbstractSet[Transition]) -> str:
-    """The diagram as SVG. What is not `reachable` no public operation can do yet."""
+def draw(lifecycle: Lifecycle[str], tally: Tally) -> str:
+    """The diagram as SVG."""
     edges = [Edge((source, trigger), source, to) for trigger, source, to in lifecycle.moves]
     counts = {
         (source, trigger): tally.transitions[lifecycle.name, source, trigger]
@@ -50,7 +49,7 @@ def draw(lifecycle: Lifecycle[str], tally: Tally, reachable: AbstractSet[Transit
     for edge in edges:
         source, trigger = edge.name
         count = counts[source, trigger]
-        standing = _standing(count, (lifecycle.name, source, trigger) in reachable)
+        standing = _standing(count)
         points = [at(point) for point in layout.paths[edge.name]]
         for end in (0, -1):
             x, y = points[end]
@@ -60,22 +59,14 @@ def draw(lifecycle: Lifecycle[str], tally: Tally, reachable: AbstractSet[Transit
         if edge.source == edge.to:
             y -= _BOX[1] / 2 + _LOOP - 8
         labels.append(_label(trigger, count, standing, x, y))
-    known = {
-        state
-        for trigger, source, to in lifecycle.moves
-        if (lifecycle.name, source, trigger) in reachable
-        for state in (source, to)
-    }
-    states = _states(lifecycle, visits(lifecycle, tally), known, layout, at)
+    states = _states(lifecycle, visits(lifecycle, tally), layout, at)
     width = 2 * _MARGIN + _BOX[0] + (layout.columns - 1) * _COLUMN
     height = top + (layout.rows - 1) * _ROW + _BOX[1] / 2 + _MARGIN
     return picture((*lines, *states, *labels), width, height, f"lifecycle {lifecycle.name}")
 
 
-def _standing(count: int, is_reachable: bool) -> Standing:
-    if count:
-        return "ran"
-    return "missed" if is_reachable else "beyond"
+def _standing(count: int) -> Standing:
+    return "ran" if count else "missed"
 
 
 def _docks(edges: Sequence[Edge[Move]], layout: Layout[Move]) -> Mapping[tuple[Move, int], float]:
@@ -160,7 +151,6 @@ def _label(trigger: str, count: int, standing: Standing, x: float, y: float) -> 
 def _states(
     lifecycle: Lifecycle[str],
     counts: Mapping[str, int],
-    known: AbstractSet[str],
     layout: Layout[Move],
     at: Callable[[Point], tuple[float, float]],
 ) -> list[str]:
@@ -169,7 +159,7 @@ def _states(
     for state in lifecycle.states:
         x, y = at(layout.nodes[state])
         count = counts[state]
-        standing = _standing(count, state in known)
+        standing = _standing(count)
         border: dict[str, Any] = {}
         if count:
             border = {"stroke": heat_colour(heat(count, most))}

@@ -22,7 +22,7 @@ from stateful_tests.fuzz.coverage import (
 from stateful_tests.fuzz.failures import Failure
 from stateful_tests.fuzz.summary import Summary, cell_counts, rate, shown_time
 from stateful_tests.fuzz.svg import heat
-from stateful_tests.tally import Tally, reachable
+from stateful_tests.tally import Tally
 
 _FOLDER: Final = Path(__file__).parent
 _TEMPLATE: Final = "report.html.j2"
@@ -59,7 +59,6 @@ def write(summary: Summary, path: Path) -> None:
         lstrip_blocks=True,
     )
     tally = summary.progress.tally
-    can_move = reachable(tally.transitions)
     page = environment.get_template(_TEMPLATE).render(
         summary=summary,
         document=summary.to_document(),
@@ -69,7 +68,7 @@ def write(summary: Summary, path: Path) -> None:
         lifecycles=[
             (lifecycle.name, covered(tally)[lifecycle.name], Markup(drawn))  # noqa: S704 - ours
             for lifecycle in LIFECYCLES
-            for drawn in [lifecycle_picture.draw(lifecycle, tally, can_move)]
+            for drawn in [lifecycle_picture.draw(lifecycle, tally)]
         ],
         kinds=[(kind, side_of(kind)) for kind in _kinds(tally)],
         tables=list(_tables(tally)),

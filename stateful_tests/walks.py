@@ -1,0 +1,116 @@
+"""Histories that are told: together they make every move of the five lifecycles.
+
+Random histories come by most moves, but by no means surely by all.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import product
+from typing import Any, Final
+
+from stateful_tests.forecast import Forecast
+from stateful_tests.machine import WHENS, History, Pause
+from stateful_tests.sketches import Rival, Sketch
+
+Step = Callable[[History], object]
+
+_CODER, _, _REVIEWER, _TESTER, _GUEST = range(5)
+_HOUR: Final = 3600.0
+_EFFECTS: Final = range(10)
+
+
+def _asks(asks: str, agent: int = _GUEST, **drawn: Any) -> Step:
+    return partial(History.call, slot=0, sketch=Sketch(asks, agent, **drawn), faults=[])
+
+
+def _replies(agent: int) -> Step:
+    return _asks("contribute", agent, relations=(("reviews", 0),))
+
+
+def _waits(hours: float) -> Step:
+    return partial(History.pass_time, seconds=hours * _HOUR)
+
+
+def _in_trouble(kind: str, after: int) -> Step:
+    sketch = Sketch("contribute", _CODER, choice=1)
+    return partial(History.call, slot=0, sketch=sketch, faults=[Forecast(kind, after)])
+
+
+_OUTCOME: Final[Step] = partial(History.ask_outcome, slot=1, nth=0)
+_SWEEPS: Final = tuple(_asks("sweep") for _ in range(6))
+
+
+def _overtaken(at: int, when: Any) -> Step:
+    """A process that works in two steps stops, is taken for dead, and overtaken."""
+    return partial(
+        History.race,
+        slot=1,
+        other=1,
+        sketch=Sketch("claim", _CODER, pick=1),
+        rival=Rival("by another", Sketch("claim", _REVIEWER)),
+        pause=Pause(at, when, 0.0, looks_dead=True),
+        faults=[],
+    )
+
+
+# There are, by name, a bounty completed, one claimed, one open and a draft; a handoff from a coder
+# to reviewers, due within the hour, and one to testers, which is delivered; claims on the claimed
+# bounty, on a file and on the delivered handoff.
+_TOLD: Final[Sequence[Sequence[Step]]] = (
+    # Contributions.
+    [_asks("contribute_badly")],
+    [_asks("contribute", _CODER), _asks("contribute", _CODER)],
+    [_asks("contribute", _CODER, choice=choice, key=0) for choice in (1, 2)],
+    # Claims, and with them their bounties.
+    [_asks("heartbeat", pick=1), _asks("release", pick=1), _asks("release")],
+    [_asks("complete", pick=1)],
+    [_waits(2), *_SWEEPS],
+    # Bounties.
+    [_asks("open_bounty")],
+    [_asks("claim_bounty", _REVIEWER, pick=1), _asks("release_bounty")],
+    [_asks("complete_bounty"), _asks("settle_bounty"), _asks("settle_bounty")],
+    [_asks("settle_bounty", pick=1)],
+    [_asks("cancel_bounty") for _ in range(4)],
+    [
+        _asks("claim_bounty", _REVIEWER, choice=2),
+        _waits(30.5),
+        _asks("heartbeat"),
+        *_SWEEPS,
+    ],
+    # Handoffs.
+    [_asks("acknowledge"), _replies(_TESTER)],
+    [_replies(_TESTER)],
+    [_replies(_REVIEWER)],
+    [_asks("dead_letter") for _ in range(2)],
+    [_waits(2), *_SWEEPS],
+    [_asks("pick_up", _REVIEWER), _waits(2), *_SWEEPS],
+    [_asks("pick_up", _REVIEWER), _asks("acknowledge", pick=1), _waits(2), *_SWEEPS],
+    [_asks("pick_up", _REVIEWER), _asks("acknowledge"), _waits(2), *_SWEEPS],
+)
+
+
+def walks() -> Iterator[Sequence[Step]]:
+    """The steps of each."""
+    yield from _TOLD
+    kinds = ("time-out with effect", "time-out without effect", "unreachable")
+    for kind, after in product(kinds, _EFFECTS):
+        yield [_in_trouble(kind, after), _OUTCOME]
+    for at, when in product(_EFFECTS, WHENS):
+        yield [_overtaken(at, when)]
+
+
+def walk(history: History, steps: Sequence[Step]) -> None:
+    """Have a history take these steps, and look after each.
+
+    Raises what the first that fails raises. Nobody asks for an outcome that is known.
+    """
+    try:
+        for step in steps:
+            if step is not _OUTCOME or history.is_in_doubt:
+                step(history)
+                history.every_promise_is_kept()
+    except BaseException as error:
+        error.add_note("\n".join(history.story))
+        raise
+    finally:
+        history.teardown()
