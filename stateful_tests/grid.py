@@ -4,7 +4,7 @@ A row of the grid is one operation of one process in one kind of weather; its ce
 at which that may strike. A row ends with the first cell in which nothing strikes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import count, product
 from typing import Final, NamedTuple
@@ -63,6 +63,18 @@ _SOMEWHERE: Final = (
 )
 """Operations that differ from these in what they plan alone: each with one process."""
 
+_UNLIKE_KINDS: Final = (
+    "dies before",
+    "dies after",
+    "unreachable",
+    "disk full",
+    "time-out without effect",
+    "time-out with effect",
+    "late",
+    "duplicate",
+)
+_UNLIKE_RIVALRIES: Final = ("the same", "by another")
+
 _OTHER: Final = Sketch("contribute", agent=4, relations=(("responds_to", 0),))
 _SECONDS: Final = 10.0
 _STOPPABLE: Final = [slot for slot, habits in enumerate(HABITS) if habits.lag == 1]
@@ -82,6 +94,7 @@ class Row(NamedTuple):
         """
         for at in count():
             history = new_history()
+            history.meets_foreigner = False
             try:
                 self.play(history, at)
                 history.every_promise_is_kept()
@@ -101,34 +114,38 @@ class Row(NamedTuple):
 def rows(slots: Iterable[int] = range(len(HABITS))) -> Iterator[Row]:
     """The grid, or what of it the processes in these slots do."""
     for slot in slots:
-        for operation in (*_EVERYWHERE, *_SOMEWHERE[slot :: len(HABITS)]):
-            yield from _in_weather(slot, operation)
-        for operation in (*_EVERYWHERE, *_SOMEWHERE[slot :: len(_STOPPABLE)]):
-            if slot in _STOPPABLE:
-                yield from _with_rivals(slot, operation)
+        for operation in _EVERYWHERE:
+            yield from _in_weather(slot, operation, KINDS)
+        for operation in _SOMEWHERE[slot :: len(HABITS)]:
+            yield from _in_weather(slot, operation, _UNLIKE_KINDS)
+        if slot in _STOPPABLE:
+            for operation in _EVERYWHERE:
+                yield from _with_rivals(slot, operation, RIVALRIES)
+            for operation in _SOMEWHERE[slot :: len(_STOPPABLE)]:
+                yield from _with_rivals(slot, operation, _UNLIKE_RIVALRIES)
 
 
-def _in_weather(slot: int, operation: Operation) -> Iterator[Row]:
-    for kind in KINDS:
+def _in_weather(slot: int, operation: Operation, kinds: Sequence[str]) -> Iterator[Row]:
+    for kind in kinds:
         name = f"{operation}, process {slot}, {kind}"
         yield Row(
             name,
             partial(_call, slot=slot, operation=operation, kind=kind),
-            partial(_call_again, slot=slot, operation=operation),
+            partial(_call_again, slot=slot),
         )
 
 
-def _with_rivals(slot: int, operation: Operation) -> Iterator[Row]:
+def _with_rivals(slot: int, operation: Operation, rivalries: Sequence[str]) -> Iterator[Row]:
     # Who decides in one append is never seen undecided, dead or alive.
     deaths = (False,) if HABITS[slot].one_append else (False, True)
-    for rivalry, when, looks_dead in product(RIVALRIES, WHENS, deaths):
+    for rivalry, when, looks_dead in product(rivalries, WHENS, deaths):
         rival = Rival(rivalry, _OTHER)
         name = f"{operation}, process {slot}, {rival}, {when}, looks dead: {looks_dead}"
         pause = Pause(0, when, _SECONDS, looks_dead)
         yield Row(
             name,
             partial(_race, slot=slot, operation=operation, rival=rival, pause=pause),
-            partial(_call_again, slot=slot, operation=operation),
+            partial(_call_again, slot=slot),
         )
 
 
@@ -153,7 +170,7 @@ def _prepare(history: History, slot: int, operation: Operation) -> None:
         history.every_promise_is_kept()
 
 
-def _call_again(history: History, *, slot: int, operation: Operation) -> None:
+def _call_again(history: History, *, slot: int) -> None:
     if history.is_in_doubt:
         history.ask_outcome(slot=slot, nth=0)
     history.ask_again(slot=slot, nth=0, faults=[])
