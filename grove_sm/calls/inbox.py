@@ -60,7 +60,7 @@ class InboxCalls(Calls):
         Returns None if nothing waits. Raises ValidationError; otherwise as `contribute`.
         """
         role = agent_argument(agent).role if role is None else text_argument("role", role)
-        if role is None:
+        if not role:
             raise ValidationError(field="role", rule="is required where the agent has none")
         if not isinstance(wait, int | float) or isinstance(wait, bool) or not 0 <= wait < 1e9:
             raise ValidationError(field="wait", rule="must be a number of seconds", value=wait)

@@ -13,7 +13,6 @@ from grove_sm.cli.exits import status_of
 from grove_sm.cli.options import HERE, AsJson, GroveFolder, open_grove
 from grove_sm.cli.output import (
     Column,
-    write_error,
     write_json,
     write_json_line,
     write_line,
@@ -97,18 +96,9 @@ def sweep(
 def _go_on(
     once: Callable[[], "SweepReport"], pause: float, signals: SimpleQueue[int], *, as_json: bool
 ) -> None:
-    """Sweep until a signal comes, whatever fails; but bad arguments do not get better."""
-    from grove_sm.domain.errors import GroveError, ValidationError
-
+    """Sweep until a signal comes, whatever fails."""
     while True:
-        try:
-            report = once()
-        except ValidationError:
-            raise
-        except GroveError as error:
-            write_error(error.to_document(), as_json=as_json)
-        else:
-            _write_line(report, as_json=as_json)
+        _write_line(once(), as_json=as_json)
         try:
             signals.get(timeout=pause)
         except Empty:
@@ -119,10 +109,11 @@ def _go_on(
 def _write(report: "SweepReport") -> None:
     _write_failures(report)
     rows = [(end, record_id) for end, found in _ENDS for record_id in found(report)]
-    none = "nothing has run out" if report.is_complete and not report.failures else "nothing swept"
+    is_all = report.is_complete and not report.failures
+    none = "nothing has run out" if is_all else "nothing was swept"
     write_records(rows, _COLUMNS, as_json=False, none=none)
     if not report.is_complete:
-        write_line("it stopped there; more may have run out")
+        write_line("not all was looked at; more may have run out")
 
 
 def _write_line(report: "SweepReport", *, as_json: bool) -> None:
@@ -138,9 +129,8 @@ def _write_line(report: "SweepReport", *, as_json: bool) -> None:
 
 def _write_failures(report: "SweepReport") -> None:
     for failure in report.failures:
-        write_line(
-            f"grove-sm: {failure.record} was not swept: {failure.error.message}", to_stderr=True
-        )
+        told = f"grove-sm: not swept: {failure.record}: {failure.error.message}"
+        write_line(told, to_stderr=True)
 
 
 def _parse_duration(text: str) -> float:

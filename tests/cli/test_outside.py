@@ -65,6 +65,19 @@ def test_help_names_every_value_that_an_option_takes(
         assert value in text
 
 
+KEYED = {
+    *("contribute", "review", "reproduce", "discuss", "adopt"),
+    *("claim", "heartbeat", "release", "complete"),
+    *("pick-up", "acknowledge", "dead-letter"),
+    *(
+        f"bounty {name}"
+        for name in ("create", "open", "claim", "release", "complete", "settle", "cancel")
+    ),
+    *("credits grant", "credits transfer"),
+}
+"""The commands for operations, each of which takes an idempotency key."""
+
+
 def test_every_command_takes_json_and_all_that_use_a_grove_take_its_folder() -> None:
     leaves = []
 
@@ -79,8 +92,8 @@ def test_every_command_takes_json_and_all_that_use_a_grove_take_its_folder() -> 
     from grove_sm.cli.app import app
 
     walk("", get_command(app))
-    assert len(leaves) == 36
     assert [name for name, texts in leaves if "--json" not in texts] == []
+    assert {name for name, texts in leaves if "--key" in texts} == KEYED
     assert sorted(name for name, texts in leaves if "--grove" not in texts) == [
         "demo",
         "fuzz",
