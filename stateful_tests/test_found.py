@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from stateful_tests.forecast import Forecast
-from stateful_tests.machine import History
-from stateful_tests.sketches import Sketch
+from stateful_tests.machine import History, Pause
+from stateful_tests.sketches import Rival, Sketch
 
 NewHistory = Callable[[], History]
 
@@ -32,5 +32,24 @@ def test_a_retry_after_the_deadline_is_answered_as_before(new_history: NewHistor
     history.every_promise_is_kept()
     history.pass_time(seconds=4000.0)
     history.call(slot=0, sketch=offer, faults=[])
+    history.every_promise_is_kept()
+    history.teardown()
+
+
+def test_who_loses_a_handoff_takes_the_next_one_at_the_time_it_was_asked(
+    new_history: NewHistory,
+) -> None:
+    history = new_history()
+    for choice in (0, 1):
+        history.call(slot=0, sketch=Sketch("contribute", choice=choice), faults=[])
+        history.every_promise_is_kept()
+    history.race(
+        slot=0,
+        other=1,
+        sketch=Sketch("pick_up", agent=2),
+        rival=Rival("the same", Sketch("pick_up")),
+        pause=Pause(0, "before", 5.0, looks_dead=False),
+        faults=[],
+    )
     history.every_promise_is_kept()
     history.teardown()

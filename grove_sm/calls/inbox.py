@@ -70,12 +70,16 @@ class InboxCalls(Calls):
         fields = {"role": role, "visibilitySeconds": visibility_seconds, **agent_fields(agent)}
         claim_id = self._new_id("claim")
 
+        # One time for all that one look at the inbox tries, as every call has one.
+        now = self.coordinator.now()
+
         def deliver(handoff_id: str | None) -> PickedUp | None:
             return self._deliver(
                 handoff_id,
                 claim_id,
                 agent,
                 seconds,
+                now,
                 idempotency_key=idempotency_key,
                 fields=fields,
             )
@@ -92,6 +96,7 @@ class InboxCalls(Calls):
             if found is None:
                 time.sleep(min(pause, left))
                 pause = min(pause * 2, _LONGEST_PAUSE)
+                now = self.coordinator.now()
         return found
 
     def acknowledge(
@@ -154,12 +159,11 @@ class InboxCalls(Calls):
         claim_id: str,
         agent: Agent,
         seconds: float,
+        now: str,
         *,
         idempotency_key: str | None,
         fields: Mapping[str, Any],
     ) -> PickedUp | None:
-        now = self.coordinator.now()
-
         def plan(facts: Facts) -> Plan:
             if handoff_id is None:
                 raise NotWaiting
