@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from stateful_tests.fuzz.failures import Signature
 from stateful_tests.fuzz.guidance import Aiming
 from stateful_tests.fuzz.orders import BATCH, seed_of
 from stateful_tests.fuzz.planting import plantable, planted
@@ -48,6 +49,9 @@ class _Count:
 
     def took(self, step: Step, operation: str) -> None:
         self.covered.operations[step.signature, operation] += 1
+
+    def met(self, signature: Signature) -> None:
+        pass
 
     def ends(self, history: History) -> None:
         self.covered.add(history.tally)

@@ -87,6 +87,8 @@ def frame(progress: Progress, bounds: Bounds) -> Group:
     facts.add_row("fault cells", "{:,} of {:,}".format(*cell_counts(progress)))
     found = len(progress.failures)
     facts.add_row("failures", Text(str(found), style="bold red" if found else "green"))
+    for signature in sorted(progress.shrinking):
+        facts.add_row("", Text(f"being shrunk: {signature.error}", style="red"))
     for failure, path in progress.failures[-5:]:
         facts.add_row("", Text(f"{path.name}: {failure.signature.error}", style="red"))
     struck = Table.grid(padding=(0, 2))

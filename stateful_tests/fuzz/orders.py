@@ -72,6 +72,12 @@ class Alive(NamedTuple):
     """A worker is at something else than a history, and has not hung."""
 
 
+class Met(NamedTuple):
+    """A failure that is not known has been met, and is being shrunk."""
+
+    signature: Signature
+
+
 class Done(NamedTuple):
     """A batch has ended.
 
@@ -95,7 +101,7 @@ class Broken(NamedTuple):
 ToWorker = Batch | None
 """What a worker is sent: what to do next, or None to end, even in the middle of a batch."""
 
-FromWorker = Played | Alive | Done | Broken
+FromWorker = Played | Alive | Met | Done | Broken
 """What it answers."""
 
 

@@ -73,6 +73,9 @@ class Follower(Protocol):
     def took(self, step: Step, operation: str) -> None:
         """It has attempted this in that step."""
 
+    def met(self, signature: Signature) -> None:
+        """It has failed in a way that is not known."""
+
     def ends(self, history: History) -> None:
         """It has ended, well or not."""
 
@@ -141,6 +144,8 @@ class Recorder:
                 self.met += 1
                 reject()
             message = str(error) or _line(error)
+            if signature not in self.found:
+                self._follower.met(signature)
             shortest, _, first = self.found.get(signature, (None, "", self._begun))
             if shortest is None or _size(self._steps) <= _size(shortest):
                 self.found[signature] = list(self._steps), message, first

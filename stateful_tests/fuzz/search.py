@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from stateful_tests.fuzz.failures import Failure, Signature
-from stateful_tests.fuzz.orders import BATCH, Batch, Broken, Charge, Done, Played
+from stateful_tests.fuzz.orders import BATCH, Batch, Broken, Charge, Done, Met, Played
 from stateful_tests.fuzz.worker import steps_file, work
 from stateful_tests.tally import Tally
 
@@ -55,6 +55,7 @@ class Progress:
         executed: histories that ran, those that failed and those of shrinking included.
         met: how often a known failure was met again.
         failures: what was found, in order, each with its file.
+        shrinking: what has been met and is being shrunk.
         seconds: since it began.
         by_worker: seconds that each worker has spent in histories.
     """
@@ -64,6 +65,7 @@ class Progress:
     executed: int = 0
     met: int = 0
     failures: list[tuple[Failure, Path]] = field(default_factory=list)
+    shrinking: set[Signature] = field(default_factory=set)
     seconds: float = 0.0
     by_worker: list[float] = field(default_factory=list)
 
@@ -228,6 +230,9 @@ class Search:
                 self.progress.executed += 1
                 self.progress.by_worker[number] += seconds
                 self.progress.tally.add(tally)
+            case Met(signature):
+                if signature not in self._known:
+                    self.progress.shrinking.add(signature)
             case Done(failures, met, is_stuck):
                 self.progress.met += met
                 self._is_stuck = self._is_stuck or is_stuck
@@ -243,6 +248,7 @@ class Search:
         if failure.signature in self._known or len(self.progress.failures) >= MOST_FAILURES:
             return
         self._known.add(failure.signature)
+        self.progress.shrinking.discard(failure.signature)
         path = self._folder / f"failure-{len(self.progress.failures) + 1}.json"
         failure.write(path)
         self.progress.failures.append((failure, path))

@@ -13,6 +13,7 @@ from stateful_tests.fuzz.watching import Event
 _FIRST: Final = 80.0
 _BETWEEN: Final = 132.0
 _HEAD: Final = 40.0
+_NARROWEST: Final = 860.0
 _LONGEST: Final = 96
 _HEIGHTS: Final = {"step": 34.0, "begin": 24.0, "effect": 26.0, "end": 24.0, "note": 24.0}
 _DEATH: Final = "dies"
@@ -39,8 +40,8 @@ class _Board:
 
     @property
     def width(self) -> float:
-        """Of the lifelines."""
-        return max(self.columns.values()) + _FIRST
+        """Of the whole."""
+        return max(_NARROWEST, max(self.columns.values()) + _FIRST)
 
 
 def draw(events: Sequence[Event]) -> str:
@@ -59,10 +60,8 @@ def draw(events: Sequence[Event]) -> str:
             board.y += _HEIGHTS[event.what]
             _DRAWN[event.what](board, event, effect)
     height = board.y + 30
-    width = max(board.width, 780.0)
-    return picture(
-        (*_lifelines(board, height), *board.bars, *board.front), width, height, "sequence of events"
-    )
+    pieces = (*_lifelines(board, height), *board.bars, *board.front)
+    return picture(pieces, board.width, height, "sequence of events")
 
 
 def _identified(events: Sequence[Event]) -> Iterator[tuple[Event, _Id]]:

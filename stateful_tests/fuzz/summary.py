@@ -102,9 +102,12 @@ def progress_lines(progress: Progress) -> Iterator[str]:
         f"covered: {states} of {all_states} states, {moves} of {all_moves} transitions,"
         f" {met:,} of {can:,} cells of operation, effect and fault"
     )
-    yield f"failures: {len(progress.failures)}" + (
-        f", met again {progress.met:,} times" if progress.met else ""
-    )
+    failures = f"failures: {len(progress.failures)}"
+    if progress.shrinking:
+        failures += f", being shrunk: {len(progress.shrinking)}"
+    if progress.met:
+        failures += f", met again {progress.met:,} times"
+    yield failures
 
 
 def shown_time(seconds: float) -> str:

@@ -20,7 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from stateful_tests.fuzz.failures import Failure, Signature, signature_of
 from stateful_tests.fuzz.guidance import Aiming
-from stateful_tests.fuzz.orders import Alive, Batch, Broken, Charge, Done, Played, seed_of
+from stateful_tests.fuzz.orders import Alive, Batch, Broken, Charge, Done, Met, Played, seed_of
 from stateful_tests.fuzz.planting import planted
 from stateful_tests.fuzz.playing import FAILURES, PLACES, play
 from stateful_tests.fuzz.recording import Blind, Guide, Recorder, recorded
@@ -128,6 +128,10 @@ class Worker:
     def took(self, step: Step, operation: str) -> None:
         """As `Follower.took`."""
         self._operations[step.signature, operation] += 1
+
+    def met(self, signature: Signature) -> None:
+        """As `Follower.met`."""
+        self._connection.send(Met(signature))
 
     def ends(self, history: History) -> None:
         """As `Follower.ends`."""
