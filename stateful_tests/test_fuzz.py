@@ -1,5 +1,7 @@
 """The nightly search: it finds, keeps, repeats and survives."""
 
+import importlib
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -18,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
+import grove_sm
 from grove_sm.lifecycles import LIFECYCLES
 from stateful_tests.fuzz.coverage import can_strike
 from stateful_tests.fuzz.failures import Failure, Signature
@@ -157,6 +160,26 @@ def test_wrong_arguments_are_refused(
     given_ = [argument.format(**names) for argument in arguments]
     assert told in fuzz(*given_, status=2)
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_without_the_harness_it_says_what_to_do(
+    fuzz: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(grove_sm, "__file__", str(tmp_path / "grove_sm" / "__init__.py"))
+    assert "make nightly" in fuzz("--histories", "1", status=2)
+
+
+def test_without_hypothesis_it_says_what_to_install(
+    fuzz: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str) -> None:
+        raise ModuleNotFoundError(name=name)
+
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setattr(importlib, "import_module", lambda _: fail("hypothesis"))
+    assert "needs hypothesis" in fuzz("--histories", "1", status=2)
 
 
 def test_steps_of_another_version_are_told(fuzz: Callable[..., str], tmp_path: Path) -> None:

@@ -129,6 +129,24 @@ def test_imports_go_one_way(path: Path) -> None:
             assert LEVELS[room_of(module)] < LEVELS[room], f"it imports {module}"
 
 
+HARNESS: Final = ("faults", "models", "stateful_tests", "tests")
+KNOWS_THE_HARNESS: Final = {"cli/fuzz.py"}
+"""Modules that look for the test harness when they are run; none needs it to be imported."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_package_does_not_need_its_tests(path: Path) -> None:
+    outside = {module.partition(".")[0] for module in imports(path)}
+    assert outside.isdisjoint(HARNESS)
+    named = any(
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.partition(".")[0] in HARNESS[1:]
+        for node in ast.walk(ast.parse(path.read_text()))
+    )
+    assert named == (name_of(path) in KNOWS_THE_HARNESS)
+
+
 @pytest.mark.parametrize("path", PURE_MODULES, ids=name_of)
 def test_a_pure_room_imports_nothing_impure(path: Path) -> None:
     outside = {module.partition(".")[0] for module in imports(path)} - {"grove_sm"}
