@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -57,8 +58,15 @@ class _Count:
         self.covered.add(history.tally)
 
 
-def histories_until_found(number: int, most: int, *, is_guided: bool) -> int | None:
-    """How many histories a search with this seed takes; None if it takes more than `most`."""
+class Searched(NamedTuple):
+    """A search: after how many histories it failed, if it did; how many cells it met by then."""
+
+    found: int | None
+    cells: int
+
+
+def search(number: int, most: int, *, is_guided: bool) -> Searched:
+    """Search with this seed until something fails, through `most` histories at most."""
     count = _Count()
     with TemporaryDirectory() as folder, quiet():
         try:
@@ -77,26 +85,26 @@ def histories_until_found(number: int, most: int, *, is_guided: bool) -> int | N
                 seeded = seed(seed_of(number, 0, batch))(machine)
                 run_state_machine_as_test(seeded, settings=profile)
         except FAILURES:
-            return max(count.begun, 1)
-    return None
+            return Searched(max(count.begun, 1), len(count.covered.cells))
+    return Searched(None, len(count.covered.cells))
 
 
 def compare(
     defects: Iterable[str | None], seeds: Sequence[int], most: int
-) -> Iterator[tuple[str, list[int | None], list[int | None]]]:
-    """Each defect with what it took blindly and guided, by seed; None is the sound library."""
+) -> Iterator[tuple[str | None, list[Searched], list[Searched]]]:
+    """Each defect with its blind and its guided searches, by seed; None is the sound library."""
     for name in defects:
         with planted(name):
             blind, guided = (
-                [histories_until_found(number, most, is_guided=is_guided) for number in seeds]
+                [search(number, most, is_guided=is_guided) for number in seeds]
                 for is_guided in (False, True)
             )
-        yield name or _SOUND, blind, guided
+        yield name, blind, guided
 
 
-def median(found: Sequence[int | None], most: int) -> str:
-    """The middle one; those that were not found count as more than all others."""
-    value = statistics.median(most + 1 if each is None else each for each in found)
+def median(searches: Sequence[Searched], most: int) -> str:
+    """The middle number of histories; what was not found counts as more than all others."""
+    value = statistics.median(most + 1 if each.found is None else each.found for each in searches)
     return f"> {most}" if value > most else f"{value:g}"
 
 
@@ -104,7 +112,7 @@ def main() -> None:
     """Print the comparison, a line for each defect."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--histories", type=int, default=144)
+    parser.add_argument("--histories", type=int, default=96)
     parser.add_argument("--defect", default="", help="only those whose name has this text")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -116,17 +124,22 @@ def main() -> None:
         print(f"seeds 0 to {options.seeds - 1}, at most {most} histories of {_STEPS} steps")
         print("| planted defect | blind: median | found | guided: median | found |")
         print("| --- | --- | --- | --- | --- |")
-    for name, blind, guided in compare(defects, seeds, most):
+    for name, *both in compare(defects, seeds, most):
+        blind, guided = ([each.found for each in searches] for searches in both)
         rows.append({"defect": name, "blind": blind, "guided": guided})
-        if not options.json:
-            cells = " | ".join(
-                f"{median(found, most)} | {sum(each is not None for each in found)} of {len(found)}"
-                for found in (blind, guided)
-            )
-            print(f"| {name} | {cells} |", flush=True)
+        if options.json:
+            continue
+        parts = (
+            f"{median(each, most)} | {sum(one.found is not None for one in each)} of {len(each)}"
+            for each in both
+        )
+        print(f"| {name or _SOUND} | {' | '.join(parts)} |", flush=True)
+        if name is None:
+            cells = [statistics.median(one.cells for one in searches) for searches in both]
     if options.json:
         print(json.dumps(rows))
     else:
+        print("cells met on the sound library: blind {:g}, guided {:g} (medians)".format(*cells))
         print(f"{time.process_time() - begun:.0f} s of CPU")
 
 
