@@ -110,13 +110,13 @@ def test_a_key_makes_a_retry_of_each_one_effect(funded: Commands) -> None:
 
     draft = twice(*CREATE, "--draft", "--key", "1")["bountyId"]
     twice("bounty", "open", draft, "--agent", "s", "--key", "2")
-    funded.json("bounty", "claim", draft, "--agent", "a")
+    twice("bounty", "claim", draft, "--agent", "a", "--key", "8")
     twice("bounty", "release", draft, "--agent", "a", "--key", "3")
     funded.json("bounty", "claim", draft, "--agent", "a")
     cid = funded.contribute("the work", agent="a")["cid"]
     twice("bounty", "complete", draft, "--by", cid, "--agent", "a", "--key", "4")
     twice("bounty", "settle", draft, "--agent", "a", "--role", "coder", "--key", "5")
-    funded.json("credits", "grant", "s", "20")
+    twice("credits", "grant", "s", "20", "--key", "9")
     other = funded.json(*CREATE)["bountyId"]
     twice("bounty", "cancel", other, "--agent", "s", "--key", "6")
     twice("credits", "transfer", "a", "s", "10", "--key", "7")

@@ -56,6 +56,13 @@ def test_releasing_the_claim_on_a_bounty_opens_it_again(commands: Commands) -> N
     assert "claimId" not in reopened
 
 
+def test_a_claim_with_a_key_is_no_renewal(commands: Commands) -> None:
+    retry = ("claim", "file:a", "--agent", "a", "--intent", "i", "--key", "k")
+    first = commands.json(*retry)
+    assert commands.json(*retry) == first
+    assert first["renewed"] is False
+
+
 @pytest.mark.parametrize("command", ["heartbeat", "release", "complete"])
 def test_a_key_makes_a_retry_one_effect(commands: Commands, command: str) -> None:
     held = claim(commands)
