@@ -23,7 +23,7 @@ from grove_sm.cli.options import (
     open_grove,
     parse_context,
 )
-from grove_sm.cli.output import Column, write_facts, write_json, write_records
+from grove_sm.cli.output import Column, write_records, write_result
 
 if TYPE_CHECKING:
     from grove_sm.domain import Bounty
@@ -276,29 +276,27 @@ def cancel(
 
 
 def _write_offer(done: str, bounty: "Bounty", *, as_json: bool) -> None:
-    if as_json:
-        write_json(bounty)
-        return
-    write_facts(
+    write_result(
+        bounty,
         [
             (done, bounty.bounty_id),
             ("amount", bounty.amount),
             ("deadline", bounty.deadline),
             ("reservation", bounty.reservation_id),
-        ]
+        ],
+        as_json=as_json,
     )
 
 
 def _write_end(done: str, bounty: "Bounty", *, as_json: bool) -> None:
-    if as_json:
-        write_json(bounty)
-        return
     claimant = bounty.claimed_by
-    write_facts(
+    write_result(
+        bounty,
         [
             (done, bounty.bounty_id),
             ("amount", bounty.amount),
             ("claimed by", claimant and claimant.agent_id),
             ("fulfilled by", bounty.fulfilled_by_cid),
-        ]
+        ],
+        as_json=as_json,
     )

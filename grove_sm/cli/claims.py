@@ -22,7 +22,7 @@ from grove_sm.cli.options import (
     open_grove,
     parse_context,
 )
-from grove_sm.cli.output import Column, write_facts, write_json, write_records
+from grove_sm.cli.output import Column, write_records, write_result
 
 if TYPE_CHECKING:
     from grove_sm.domain import Claim
@@ -71,16 +71,15 @@ def claim(
 
 def write_claimed(claimed: "Claimed | BountyClaimed", what: str, *, as_json: bool) -> None:
     """Print what was claimed, and how it is held."""
-    if as_json:
-        write_json(claimed)
-        return
-    write_facts(
+    write_result(
+        claimed,
         [
             ("renewed" if claimed.renewed else "claimed", what),
             ("claim", claimed.claim.claim_id),
             ("lease expires", claimed.claim.lease_expires_at),
             ("transaction", claimed.txid),
-        ]
+        ],
+        as_json=as_json,
     )
 
 
@@ -145,15 +144,14 @@ def complete(
 
 
 def _write_claim(done: str, claim: "Claim", *, as_json: bool) -> None:
-    if as_json:
-        write_json(claim)
-        return
-    write_facts(
+    write_result(
+        claim,
         [
             (done, claim.target_ref),
             ("claim", claim.claim_id),
             ("lease expires", claim.lease_expires_at if claim.status == "active" else None),
-        ]
+        ],
+        as_json=as_json,
     )
 
 

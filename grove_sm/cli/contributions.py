@@ -21,7 +21,7 @@ from grove_sm.cli.options import (
     open_grove,
     parse_context,
 )
-from grove_sm.cli.output import Column, write_facts, write_json, write_records
+from grove_sm.cli.output import Column, write_records, write_result
 
 if TYPE_CHECKING:
     from grove_sm.results import Contributed
@@ -181,17 +181,16 @@ def contributions(
 
 
 def _write_contributed(done: "Contributed", *, as_json: bool) -> None:
-    if as_json:
-        write_json(done)
-        return
     handed_to = zip(done.routed_to, done.handoff_ids, strict=True)
-    write_facts(
+    write_result(
+        done,
         [
             ("already there" if done.duplicate else "published", done.cid),
             *(("handed to", f"{role} ({handoff_id})") for role, handoff_id in handed_to),
             *(("answers", handoff_id) for handoff_id in done.replied_ids),
             ("transaction", done.txid),
-        ]
+        ],
+        as_json=as_json,
     )
 
 

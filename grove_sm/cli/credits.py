@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grove_sm.cli.options import HERE, AsJson, GroveFolder, Key, open_grove
-from grove_sm.cli.output import write_facts, write_json
+from grove_sm.cli.output import write_result
 
 if TYPE_CHECKING:
     from grove_sm.domain import Account
@@ -59,14 +59,13 @@ def balance(agent: _Agent, *, grove: GroveFolder = HERE, as_json: AsJson = False
 
 
 def _write(account: "Account", *, as_json: bool) -> None:
-    if as_json:
-        write_json({**account.to_document(), "total": account.total})
-        return
-    write_facts(
+    write_result(
+        {**account.to_document(), "total": account.total},
         [
             ("agent", account.agent_id),
             ("available", account.available),
             ("reserved", account.reserved),
             ("total", account.total),
-        ]
+        ],
+        as_json=as_json,
     )

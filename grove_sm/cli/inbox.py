@@ -18,7 +18,14 @@ from grove_sm.cli.options import (
     make_optional_agent,
     open_grove,
 )
-from grove_sm.cli.output import Column, write_facts, write_json, write_line, write_records
+from grove_sm.cli.output import (
+    Column,
+    write_facts,
+    write_json,
+    write_line,
+    write_records,
+    write_result,
+)
 
 if TYPE_CHECKING:
     from grove_sm.domain import Handoff
@@ -150,14 +157,13 @@ def dead_letter(
 
 
 def _write(done: str, handoff: "Handoff", *, as_json: bool) -> None:
-    if as_json:
-        write_json(handoff)
-        return
-    write_facts(
+    write_result(
+        handoff,
         [
             (done, handoff.handoff_id),
             ("from", handoff.from_role),
             ("to", handoff.to_role),
             ("of", handoff.source_cid),
-        ]
+        ],
+        as_json=as_json,
     )

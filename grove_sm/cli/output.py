@@ -86,6 +86,14 @@ def write_records(
         _write_table(records, columns)
 
 
+def write_result(result: object, facts: Iterable[tuple[str, object]], *, as_json: bool) -> None:
+    """Print a result as one JSON document, or what it says as facts."""
+    if as_json:
+        write_json(result)
+    else:
+        write_facts(facts)
+
+
 def write_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print names with their values, one a line; those without a value are left out."""
     shown = [(name, plain(value)) for name, value in facts if value is not None]
