@@ -120,6 +120,21 @@ class Coordinator:
         self._settle_committed(Find(collection, tuple(where)))
         return self.participants[collection].page(collection, where, limit, after)
 
+    def pages(
+        self, collection: str, where: Sequence[tuple[str, str]], size: int
+    ) -> Iterator[Stored]:
+        """Every record with these field values, read so many at a time as they are asked for.
+
+        A record that is changed meanwhile may be left out, or not.
+        """
+        last: Stored | None = None
+        while True:
+            page = self.page(collection, where, size, last)
+            yield from page
+            if len(page) < size:
+                return
+            last = page[-1]
+
     def execute(
         self,
         operation: Callable[[Facts], Plan],
@@ -239,6 +254,9 @@ class Coordinator:
                 plan = self._plan_from(known, operation, hopeful=hopeful)
                 if plan.writes or self._held_at_once(known):
                     return plan
+            except StoreUnavailable:
+                # That a read failed is no refusal, and to ask again would be to wait again.
+                raise
             except GroveError:
                 if self._held_at_once(known):
                     raise
