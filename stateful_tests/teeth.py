@@ -171,7 +171,7 @@ DEFECTS: Final = (
     Defect(
         "a bounty's amount is not reserved",
         "grove_sm.operations.bounties:plan_create_bounty",
-        "reserved = reservation(facts, request.reservation)",
-        "pass",
+        "reserved = _reserved(bounty, facts)",
+        "reserved = Movement()",
     ),
 )

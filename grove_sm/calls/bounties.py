@@ -1,16 +1,15 @@
 """Bounties: offering, claiming, and how they end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from grove_sm.calls.base import agent_fields, agent_id_of
+from grove_sm.calls.base import agent_id_of
 from grove_sm.calls.claiming import ClaimCalls
-from grove_sm.domain import Agent, Bounty, Claim, Criteria, Reservation, normalise_time
+from grove_sm.domain import Agent, Bounty, Claim, Criteria, normalise_time
 from grove_sm.domain.arguments import agent_argument, text_argument
 from grove_sm.operations import bounties, bounty_ends
 from grove_sm.operations.bounties import (
-    CreateBountyRequest,
     OpenBountyRequest,
     ReleaseBountyRequest,
     bounty_target,
@@ -28,7 +27,6 @@ from grove_sm.operations.bounty_ends import (
     plan_settle_bounty,
 )
 from grove_sm.operations.claims import later
-from grove_sm.operations.plan import Facts, Plan
 from grove_sm.requests import claim_request
 from grove_sm.results import BountyClaimed
 
@@ -84,22 +82,13 @@ class BountyCalls(ClaimCalls):
             created_at=now,
             updated_at=now,
         )
-        reservation = None
-        if reservation_id is not None:
-            reservation = Reservation(
-                reservation_id=reservation_id,
-                agent_id=agent.agent_id,
-                amount=amount,
-                expires_at=ends,
-                created_at=now,
-            )
         made = ("bountyId", "reservationId", "createdAt", "updatedAt")
         fields = {k: v for k, v in bounty.to_document().items() if k not in made}
         if deadline is None:
             del fields["deadline"]
         executed = self._execute(
             bounties.CREATE,
-            lambda facts: plan_create_bounty(CreateBountyRequest(bounty, reservation), facts),
+            lambda facts: plan_create_bounty(bounty, facts),
             now=now,
             agent=agent,
             idempotency_key=idempotency_key,
@@ -123,7 +112,8 @@ class BountyCalls(ClaimCalls):
             reservation_id,
             now,
         )
-        return self._execute_bounty(
+        return self._change(
+            Bounty,
             bounties.OPEN,
             lambda facts: plan_open_bounty(request, facts),
             now=now,
@@ -185,7 +175,8 @@ class BountyCalls(ClaimCalls):
         request = ReleaseBountyRequest(
             text_argument("bountyId", bounty_id), agent_id_of(agent), now
         )
-        return self._execute_bounty(
+        return self._change(
+            Bounty,
             bounties.RELEASE,
             lambda facts: plan_release_bounty(request, facts),
             now=now,
@@ -218,7 +209,8 @@ class BountyCalls(ClaimCalls):
             agent_id_of(agent),
             now,
         )
-        return self._execute_bounty(
+        return self._change(
+            Bounty,
             bounty_ends.COMPLETE,
             lambda facts: plan_complete_bounty(request, facts),
             now=now,
@@ -253,7 +245,8 @@ class BountyCalls(ClaimCalls):
             self._has_credits,
             now,
         )
-        return self._execute_bounty(
+        return self._change(
+            Bounty,
             bounty_ends.SETTLE,
             lambda facts: plan_settle_bounty(request, facts),
             now=now,
@@ -278,7 +271,8 @@ class BountyCalls(ClaimCalls):
             self._has_credits,
             now,
         )
-        return self._execute_bounty(
+        return self._change(
+            Bounty,
             bounty_ends.CANCEL,
             lambda facts: plan_cancel_bounty(request, facts),
             now=now,
@@ -286,23 +280,3 @@ class BountyCalls(ClaimCalls):
             idempotency_key=idempotency_key,
             bountyId=bounty_id,
         )
-
-    def _execute_bounty(
-        self,
-        operation: str,
-        plan: Callable[[Facts], Plan],
-        *,
-        now: str,
-        agent: Agent | None,
-        idempotency_key: str | None,
-        **fields: Any,
-    ) -> Bounty:
-        executed = self._execute(
-            operation,
-            plan,
-            now=now,
-            agent=agent,
-            idempotency_key=idempotency_key,
-            fields={**agent_fields(agent), **fields},
-        )
-        return Bounty.from_document(executed.result["bounty"])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from grove_sm.calls.base import Calls, agent_fields, agent_id_of
+from grove_sm.calls.base import Calls, agent_id_of
 from grove_sm.commit.coordinator import Executed
 from grove_sm.domain import Agent, Claim
 from grove_sm.domain.arguments import text_argument
@@ -99,12 +99,14 @@ class ClaimCalls(Calls):
         )
         given = None if lease_seconds is None else lease_of(lease_seconds)
         lease = self.settings.leases.of if given is None else lambda _: given
-        return self._execute_held(
+        return self._change(
+            Claim,
             HEARTBEAT,
-            request,
             lambda facts: plan_heartbeat(request, lease, facts),
-            agent,
-            idempotency_key,
+            now=request.now,
+            agent=agent,
+            idempotency_key=idempotency_key,
+            claimId=claim_id,
             leaseSeconds=given,
         )
 
@@ -119,8 +121,14 @@ class ClaimCalls(Calls):
         request = HeldRequest(
             text_argument("claimId", claim_id), agent_id_of(agent), self.coordinator.now()
         )
-        return self._execute_held(
-            RELEASE, request, lambda facts: plan_release(request, facts), agent, idempotency_key
+        return self._change(
+            Claim,
+            RELEASE,
+            lambda facts: plan_release(request, facts),
+            now=request.now,
+            agent=agent,
+            idempotency_key=idempotency_key,
+            claimId=claim_id,
         )
 
     def complete(
@@ -134,28 +142,15 @@ class ClaimCalls(Calls):
         request = HeldRequest(
             text_argument("claimId", claim_id), agent_id_of(agent), self.coordinator.now()
         )
-        return self._execute_held(
-            COMPLETE, request, lambda facts: plan_complete(request, facts), agent, idempotency_key
-        )
-
-    def _execute_held(
-        self,
-        operation: str,
-        request: HeldRequest,
-        plan: Callable[[Facts], Plan],
-        agent: Agent | None,
-        idempotency_key: str | None,
-        **fields: Any,
-    ) -> Claim:
-        executed = self._execute(
-            operation,
-            plan,
+        return self._change(
+            Claim,
+            COMPLETE,
+            lambda facts: plan_complete(request, facts),
             now=request.now,
             agent=agent,
             idempotency_key=idempotency_key,
-            fields={"claimId": request.claim_id, **agent_fields(agent), **fields},
+            claimId=claim_id,
         )
-        return Claim.from_document(executed.result["claim"])
 
     def _execute_claim(
         self,

@@ -1,11 +1,13 @@
 """Handoffs as an inbox: picking up, acknowledging, giving up."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from heapq import merge
-from typing import Any, Final
+from typing import Final
 
 from grove_sm.calls.base import Calls, agent_fields, agent_id_of
+from grove_sm.commit.coordinator import Executed
 from grove_sm.domain import Agent, Claim, Contribution, Handoff
 from grove_sm.domain.arguments import agent_argument, text_argument
 from grove_sm.domain.errors import ValidationError
@@ -23,7 +25,7 @@ from grove_sm.operations.handoffs import (
     plan_pick_up,
 )
 from grove_sm.operations.layout import HANDOFFS
-from grove_sm.operations.plan import Facts, Plan, Stored
+from grove_sm.operations.plan import Facts, Plan
 from grove_sm.results import PickedUp
 from grove_sm.settings import lease_of
 
@@ -70,34 +72,44 @@ class InboxCalls(Calls):
         fields = {"role": role, "visibilitySeconds": visibility_seconds, **agent_fields(agent)}
         claim_id = self._new_id("claim")
 
-        # One time for all that one look at the inbox tries, as every call has one.
-        now = self.coordinator.now()
+        def deliver(plan: Callable[[Facts], Plan], now: str) -> PickedUp | None:
+            try:
+                executed = self._execute(
+                    PICK_UP,
+                    plan,
+                    now=now,
+                    agent=agent,
+                    idempotency_key=idempotency_key,
+                    fields=fields,
+                )
+            except NotWaiting:
+                return None
+            return _picked_up(executed)
 
-        def deliver(handoff_id: str | None) -> PickedUp | None:
-            return self._deliver(
-                handoff_id,
-                claim_id,
-                agent,
-                seconds,
-                now,
-                idempotency_key=idempotency_key,
-                fields=fields,
-            )
+        def look() -> PickedUp | None:
+            # One time for all that one look at the inbox tries, as every call has one.
+            now = self.coordinator.now()
+            for handoff_id in self._waiting(role):
+                request = PickUpRequest(handoff_id, agent, seconds, claim_id, now)
+                found = deliver(partial(plan_pick_up, request), now)
+                if found is not None:
+                    return found
+            return None
 
-        # A retry is answered from its key, whether anything waits or not.
-        found = None if idempotency_key is None else deliver(None)
+        if idempotency_key is not None:
+            # A retry is answered from its key, whether anything waits or not.
+            known = deliver(_nothing_waits, self.coordinator.now())
+            if known is not None:
+                return known
         deadline = time.monotonic() + wait
         pause = _FIRST_PAUSE
-        while found is None:
-            found = next(filter(None, map(deliver, self._waiting(role))), None)
+        while True:
+            found = look()
             left = deadline - time.monotonic()
-            if found is None and left <= 0:
-                break
-            if found is None:
-                time.sleep(min(pause, left))
-                pause = min(pause * 2, _LONGEST_PAUSE)
-                now = self.coordinator.now()
-        return found
+            if found is not None or left <= 0:
+                return found
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def acknowledge(
         self, handoff_id: str, *, agent: Agent | None = None, idempotency_key: str | None = None
@@ -111,12 +123,14 @@ class InboxCalls(Calls):
         request = DeliveredRequest(
             text_argument("handoffId", handoff_id), agent_id_of(agent), self.coordinator.now()
         )
-        return self._execute_handoff(
+        return self._change(
+            Handoff,
             ACKNOWLEDGE,
             lambda facts: plan_acknowledge(request, facts),
-            request,
-            agent,
-            idempotency_key,
+            now=request.now,
+            agent=agent,
+            idempotency_key=idempotency_key,
+            handoffId=handoff_id,
         )
 
     def dead_letter(
@@ -130,12 +144,14 @@ class InboxCalls(Calls):
         request = DeliveredRequest(
             text_argument("handoffId", handoff_id), agent_id_of(agent), self.coordinator.now()
         )
-        return self._execute_handoff(
+        return self._change(
+            Handoff,
             DEAD_LETTER,
             lambda facts: plan_dead_letter(request, facts),
-            request,
-            agent,
-            idempotency_key,
+            now=request.now,
+            agent=agent,
+            idempotency_key=idempotency_key,
+            handoffId=handoff_id,
         )
 
     def _waiting(self, role: str) -> Iterator[str]:
@@ -143,60 +159,20 @@ class InboxCalls(Calls):
         return (handoff_id for _, handoff_id in merge(*(self._in(role, s) for s in DELIVERABLE)))
 
     def _in(self, role: str, status: str) -> Iterator[tuple[str, str]]:
-        last: Stored | None = None
-        while True:
-            where = (("toRole", role), ("status", status))
-            page = self.coordinator.page(HANDOFFS, where, _PAGE, last)
-            for stored in page:
-                yield decode(Handoff, stored).created_at, stored.record_id
-            if len(page) < _PAGE:
-                return
-            last = page[-1]
+        where = (("toRole", role), ("status", status))
+        for stored in self.coordinator.pages(HANDOFFS, where, _PAGE):
+            yield decode(Handoff, stored).created_at, stored.record_id
 
-    def _deliver(
-        self,
-        handoff_id: str | None,
-        claim_id: str,
-        agent: Agent,
-        seconds: float,
-        now: str,
-        *,
-        idempotency_key: str | None,
-        fields: Mapping[str, Any],
-    ) -> PickedUp | None:
-        def plan(facts: Facts) -> Plan:
-            if handoff_id is None:
-                raise NotWaiting
-            return plan_pick_up(PickUpRequest(handoff_id, agent, seconds, claim_id, now), facts)
 
-        try:
-            executed = self._execute(
-                PICK_UP, plan, now=now, agent=agent, idempotency_key=idempotency_key, fields=fields
-            )
-        except NotWaiting:
-            return None
-        result = executed.result
-        return PickedUp(
-            handoff=Handoff.from_document(result["handoff"]),
-            contribution=Contribution.from_document(result["contribution"]),
-            claim=Claim.from_document(result["claim"]),
-            txid=str(executed.txid),
-        )
+def _nothing_waits(_: Facts) -> Plan:
+    raise NotWaiting
 
-    def _execute_handoff(
-        self,
-        operation: str,
-        plan: Callable[[Facts], Plan],
-        request: DeliveredRequest,
-        agent: Agent | None,
-        idempotency_key: str | None,
-    ) -> Handoff:
-        executed = self._execute(
-            operation,
-            plan,
-            now=request.now,
-            agent=agent,
-            idempotency_key=idempotency_key,
-            fields={"handoffId": request.handoff_id, **agent_fields(agent)},
-        )
-        return Handoff.from_document(executed.result["handoff"])
+
+def _picked_up(executed: Executed) -> PickedUp:
+    result = executed.result
+    return PickedUp(
+        handoff=Handoff.from_document(result["handoff"]),
+        contribution=Contribution.from_document(result["contribution"]),
+        claim=Claim.from_document(result["claim"]),
+        txid=str(executed.txid),
+    )

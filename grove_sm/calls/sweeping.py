@@ -117,13 +117,8 @@ class SweepCalls(Calls):
 
     def _looking_due(self, due: _Due) -> Iterator[Stored]:
         for status in due.statuses:
-            last: Stored | None = None
-            while True:
-                page = self.coordinator.page(due.collection, (("status", status),), _PAGE, last)
-                yield from filter(due.is_due, page)
-                if len(page) < _PAGE:
-                    break
-                last = page[-1]
+            found = self.coordinator.pages(due.collection, (("status", status),), _PAGE)
+            yield from filter(due.is_due, found)
 
 
 def _states_that_expire(lifecycle: Lifecycle[Any]) -> Sequence[str]:

@@ -6,7 +6,7 @@ How they end is in `grove_sm.operations.bounty_ends`. Grove protocol, sections 5
 from typing import Final, NamedTuple
 
 from grove_sm.domain import Bounty, Reservation
-from grove_sm.domain.errors import NotFound, StateConflict, ValidationError
+from grove_sm.domain.errors import StateConflict, ValidationError
 from grove_sm.lifecycles import BOUNTY, advance
 from grove_sm.operations.claims import (
     ClaimRequest,
@@ -16,7 +16,7 @@ from grove_sm.operations.claims import (
     take,
 )
 from grove_sm.operations.credits import Movement, reservation
-from grove_sm.operations.documents import create, decode, update
+from grove_sm.operations.documents import create, known, update
 from grove_sm.operations.layout import BOUNTIES, BOUNTY_TARGET, CLAIMS, bounty_family
 from grove_sm.operations.plan import Facts, Plan, Stored, Write, make_plan
 
@@ -24,13 +24,6 @@ CREATE: Final = "create_bounty"
 OPEN: Final = "open_bounty"
 CLAIM: Final = "claim_bounty"
 RELEASE: Final = "release_bounty"
-
-
-class CreateBountyRequest(NamedTuple):
-    """A bounty to open, and the reservation of its amount, if the deployment has credits."""
-
-    bounty: Bounty
-    reservation: Reservation | None
 
 
 class OpenBountyRequest(NamedTuple):
@@ -50,21 +43,18 @@ class ReleaseBountyRequest(NamedTuple):
     now: str
 
 
-def plan_create_bounty(request: CreateBountyRequest, facts: Facts) -> Plan:
-    """What to write for a new bounty; a draft has no reservation yet.
+def plan_create_bounty(bounty: Bounty, facts: Facts) -> Plan:
+    """What to write for a new bounty, and the reservation that it names; a draft names none.
 
     Raises ValidationError if its deadline has passed, InsufficientCredits if its creator has too
     little.
     """
-    bounty = request.bounty
     # Not before it is known that this is no retry of a request that was in time.
     if bounty.deadline <= bounty.created_at:
         raise ValidationError(
             field="deadline", rule="must lie in the future", value=bounty.deadline
         )
-    reserved = Movement()
-    if request.reservation is not None:
-        reserved = reservation(facts, request.reservation)
+    reserved = _reserved(bounty, facts)
     return make_plan(
         CREATE,
         facts,
@@ -85,19 +75,10 @@ def plan_open_bounty(request: OpenBountyRequest, facts: Facts) -> Plan:
     require_creator(bounty, request.agent_id, "open")
     status = advance(BOUNTY, bounty.status, "open", record=record)
     require_in_time(bounty, request.now)
-    reserved = Movement()
-    if request.reservation_id is not None:
-        made = Reservation(
-            reservation_id=request.reservation_id,
-            agent_id=bounty.creator.agent_id,
-            amount=bounty.amount,
-            expires_at=bounty.deadline,
-            created_at=request.now,
-        )
-        reserved = reservation(facts, made)
     opened = bounty.replace(
         status=status, reservation_id=request.reservation_id, updated_at=request.now
     )
+    reserved = _reserved(opened, facts)
     return make_plan(
         OPEN,
         facts,
@@ -176,12 +157,23 @@ def reopened(bounty: Bounty, now: str) -> Bounty:
     )
 
 
+def _reserved(opened: Bounty, facts: Facts) -> Movement:
+    """The reservation that a bounty names as it is opened; nothing, if it names none."""
+    if opened.reservation_id is None:
+        return Movement()
+    made = Reservation(
+        reservation_id=opened.reservation_id,
+        agent_id=opened.creator.agent_id,
+        amount=opened.amount,
+        expires_at=opened.deadline,
+        created_at=opened.updated_at,
+    )
+    return reservation(facts, made)
+
+
 def known_bounty(bounty_id: str, facts: Facts) -> tuple[Stored, Bounty]:
     """The bounty of this id. Raises NotFound."""
-    stored = facts.get(BOUNTIES, bounty_id)
-    if stored is None:
-        raise NotFound(record=f"bounty {bounty_id}")
-    return stored, decode(Bounty, stored)
+    return known(Bounty, BOUNTIES, bounty_id, facts)
 
 
 def require_creator(bounty: Bounty, agent_id: str, to: str) -> None:

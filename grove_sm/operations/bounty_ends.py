@@ -6,7 +6,7 @@ Each with its claim and its reservation in the same step. Grove protocol, sectio
 from typing import Final, NamedTuple
 
 from grove_sm.domain import Bounty, Contribution
-from grove_sm.domain.errors import NotFound, StateConflict, ValidationError
+from grove_sm.domain.errors import StateConflict, ValidationError
 from grove_sm.lifecycles import BOUNTY, advance
 from grove_sm.operations.bounties import (
     bounty_target,
@@ -16,7 +16,7 @@ from grove_sm.operations.bounties import (
 )
 from grove_sm.operations.claims import active_on, end_active, move, require_holder
 from grove_sm.operations.credits import Movement, capture, void
-from grove_sm.operations.documents import decode, update
+from grove_sm.operations.documents import known, look_up, update
 from grove_sm.operations.layout import BOUNTIES, CLAIMS, CONTRIBUTIONS, bounty_family
 from grove_sm.operations.plan import Facts, Plan, Stored, Write, make_plan
 
@@ -130,11 +130,10 @@ def plan_expire_bounty(request: ExpireBountyRequest, facts: Facts) -> Plan:
 
     The bounty and its claim expire, its reservation is voided.
     """
-    stored = facts.get(BOUNTIES, request.bounty_id)
-    bounty = None if stored is None else decode(Bounty, stored)
-    if stored is None or bounty is None or not is_overdue(bounty, request.now):
+    found = look_up(Bounty, BOUNTIES, request.bounty_id, facts)
+    if found is None or not is_overdue(found[1], request.now):
         return make_plan(EXPIRE, facts, writes=(), keys=(), result={})
-    return _ended(_EXPIRED, stored, bounty, request, facts)
+    return _ended(_EXPIRED, *found, request, facts)
 
 
 def is_overdue(bounty: Bounty, now: str) -> bool:
@@ -156,10 +155,9 @@ def _completed(
     for found, claim in active_on(bounty_target(bounty.bounty_id), facts):
         require_holder(claim, agent_id, now)
         ended.append(update(CLAIMS, found, move(claim, "complete")))
-    stored = facts.get(CONTRIBUTIONS, cid)
-    if stored is None:
-        raise NotFound(record=f"contribution {cid}", reason=f"{record} is to be completed by it")
-    shortfall = bounty.criteria.shortfall(decode(Contribution, stored))
+    needed = f"{record} is to be completed by it"
+    _, contribution = known(Contribution, CONTRIBUTIONS, cid, facts, reason=needed)
+    shortfall = bounty.criteria.shortfall(contribution)
     if shortfall is not None:
         raise StateConflict(
             record=record, reason=f"contribution {cid} does not meet its criteria: {shortfall}"

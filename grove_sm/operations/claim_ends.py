@@ -11,7 +11,7 @@ from grove_sm.domain.errors import ValidationError
 from grove_sm.operations.bounties import known_bounty, reopened
 from grove_sm.operations.bounty_ends import ExpireBountyRequest, is_overdue, plan_expire_bounty
 from grove_sm.operations.claims import HeldRequest, held, is_live, move
-from grove_sm.operations.documents import decode, update
+from grove_sm.operations.documents import look_up, update
 from grove_sm.operations.layout import (
     BOUNTIES,
     BOUNTY_TARGET,
@@ -70,11 +70,10 @@ def plan_expire_claim(request: ExpireClaimRequest, facts: Facts) -> Plan:
 
     A bounty that it held is open again, or expires too, if its own deadline has passed.
     """
-    stored = facts.get(CLAIMS, request.claim_id)
-    claim = None if stored is None else decode(Claim, stored)
-    since = request.stalled_since
-    if stored is None or claim is None or not has_run_out(claim, request.now, since):
+    found = look_up(Claim, CLAIMS, request.claim_id, facts)
+    if found is None or not has_run_out(found[1], request.now, request.stalled_since):
         return make_plan(EXPIRE, facts, writes=(), keys=(), result={})
+    stored, claim = found
     if claim.target_ref.startswith(BOUNTY_TARGET):
         bounty_id = claim.target_ref.removeprefix(BOUNTY_TARGET)
         _, bounty = known_bounty(bounty_id, facts)

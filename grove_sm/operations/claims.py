@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from grove_sm.domain import Agent, Claim, format_time, parse_time
-from grove_sm.domain.errors import ClaimConflict, NotFound, StateConflict
+from grove_sm.domain.errors import ClaimConflict, StateConflict
 from grove_sm.lifecycles import CLAIM, advance
-from grove_sm.operations.documents import create, decode, update
+from grove_sm.operations.documents import create, decode, known, update
 from grove_sm.operations.layout import CLAIMS, target_family
 from grove_sm.operations.plan import Facts, Plan, Stored, Write, make_plan
 
@@ -105,10 +105,7 @@ def take(request: ClaimRequest, facts: Facts) -> Taken:
 
 def held(request: HeldRequest, facts: Facts) -> tuple[Stored, Claim]:
     """The claim that something is asked of; raises as `plan_heartbeat`."""
-    stored = facts.get(CLAIMS, request.claim_id)
-    if stored is None:
-        raise NotFound(record=f"claim {request.claim_id}")
-    claim = decode(Claim, stored)
+    stored, claim = known(Claim, CLAIMS, request.claim_id, facts)
     require_holder(claim, request.agent_id, request.now)
     return stored, claim
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from grove_sm.domain import Agent, Contribution, Handoff
-from grove_sm.domain.errors import Corrupt, NotFound, StateConflict
+from grove_sm.domain.errors import Corrupt, StateConflict
 from grove_sm.lifecycles import HANDOFF, advance
 from grove_sm.operations.claims import (
     ClaimRequest,
@@ -19,7 +19,7 @@ from grove_sm.operations.claims import (
     require_holder,
     take,
 )
-from grove_sm.operations.documents import decode, update
+from grove_sm.operations.documents import decode, known, look_up, update
 from grove_sm.operations.layout import (
     CLAIMS,
     CONTRIBUTIONS,
@@ -160,10 +160,10 @@ def plan_dead_letter(request: DeliveredRequest, facts: Facts) -> Plan:
 
 def plan_expire_handoff(handoff_id: str, now: str, facts: Facts) -> Plan:
     """What to write for an overdue handoff, with its delivery; nothing, if it is not overdue."""
-    stored = facts.get(HANDOFFS, handoff_id)
-    handoff = None if stored is None else decode(Handoff, stored)
-    if stored is None or handoff is None or not is_overdue(handoff, now):
+    found = look_up(Handoff, HANDOFFS, handoff_id, facts)
+    if found is None or not is_overdue(found[1], now):
         return make_plan(EXPIRE, facts, writes=(), keys=(), result={})
+    stored, handoff = found
     expired = moved(handoff, "expire")
     return make_plan(
         EXPIRE,
@@ -204,10 +204,7 @@ def moved(handoff: Handoff, trigger: str) -> Handoff:
 
 def known_handoff(handoff_id: str, facts: Facts) -> tuple[Stored, Handoff]:
     """The handoff of this id. Raises NotFound."""
-    stored = facts.get(HANDOFFS, handoff_id)
-    if stored is None:
-        raise NotFound(record=f"handoff {handoff_id}")
-    return stored, decode(Handoff, stored)
+    return known(Handoff, HANDOFFS, handoff_id, facts)
 
 
 def is_overdue(handoff: Handoff, now: str) -> bool:

@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 from typing import Any
 
-from grove_sm.domain import Agent, Bounty, Claim, Contribution, Handoff, Reservation
+from grove_sm.domain import Agent, Bounty, Claim, Contribution, Handoff
 from grove_sm.operations.bounties import (
-    CreateBountyRequest,
     bounty_target,
     plan_claim_bounty,
     plan_create_bounty,
@@ -134,16 +133,7 @@ def bounty(
 
 def create_bounty(made: Bounty) -> Callable[[Facts], Plan]:
     """Opening it, with its reservation if it names one."""
-    reservation = None
-    if made.reservation_id is not None:
-        reservation = Reservation(
-            reservation_id=made.reservation_id,
-            agent_id=made.creator.agent_id,
-            amount=made.amount,
-            expires_at=made.deadline,
-            created_at=NOW,
-        )
-    return lambda facts: plan_create_bounty(CreateBountyRequest(made, reservation), facts)
+    return lambda facts: plan_create_bounty(made, facts)
 
 
 def handoffs(world: World, **where: str) -> list[Handoff]:
