@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from grove_sm.domain.errors import StoreUnavailable
+from grove_sm.operations.layout import CONTRIBUTIONS
 from grove_sm.operations.plan import Read, Stored
 from tests.groves import CODER, SPONSOR
 
@@ -35,3 +36,13 @@ def test_a_store_that_cannot_be_read_is_asked_once(
         grove.settle_bounty(bounty.bounty_id, work.cid)
     # Each may wait as long as we have patience.
     assert reads == {"bounties": 1, "claims": 1, "contributions": 1}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 6])
+def test_pages_together_are_all_there_is(hindered: Hindered, size: int) -> None:
+    grove = hindered.open()
+    for number in range(5):
+        grove.contribute(kind="work", summary=f"Halved {number} times", agent=CODER)
+    everything = grove.coordinator.page(CONTRIBUTIONS, (), None)
+    assert len(everything) == 5
+    assert tuple(grove.coordinator.pages(CONTRIBUTIONS, (), size)) == everything

@@ -20,10 +20,12 @@ from grove_sm.domain.errors import StoreUnavailable, ValidationError
 
 KILLS = 16
 SEED = int(os.environ.get("GROVE_SEED", "7"))
+# A shell starts what it puts into the background deaf to SIGINT, and so is what that starts.
 RUN = """
-import sys
+import signal, sys
 from pathlib import Path
 from grove_sm.demo import run_demo
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(run_demo({}))
 """
 
