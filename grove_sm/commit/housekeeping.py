@@ -5,7 +5,9 @@ its redo is ever dropped. What is put off here is bounded, so that the journal i
 """
 
 import logging
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -119,6 +121,7 @@ class Housekeeping:
         self._settle = settle
         self._keep = keep
         self._wake = threading.Event()
+        self._at_work = threading.RLock()
         self._is_asleep = True
         self._stopping = False
         self._thread = threading.Thread(
@@ -126,6 +129,7 @@ class Housekeeping:
         )
         coordinator.applier.on_committed = self._on_committed
         self._set_lag()
+        _threads.add(self)
         self._thread.start()
 
     def stop(self) -> None:
@@ -171,20 +175,63 @@ class Housekeeping:
             backlog = self._coordinator.applier.backlog
             idle = idle + 1 if backlog == before else 0
             try:
-                if backlog >= _BATCH:
-                    self.run_once()
-                    self._set_lag()
-                elif idle == 1:
-                    self._coordinator.applier.catch_up()
-                    self._coordinator.journal.flush()
-                    self._set_lag()
-                elif idle == _IDLE_ROUNDS:
-                    self.run_once()
-                    forget(self._coordinator, self._keep)
-                    return self._settle()
+                with self._at_work:
+                    if backlog >= _BATCH:
+                        self.run_once()
+                        self._set_lag()
+                    elif idle == 1:
+                        self._coordinator.applier.catch_up()
+                        self._coordinator.journal.flush()
+                        self._set_lag()
+                    elif idle == _IDLE_ROUNDS:
+                        self.run_once()
+                        forget(self._coordinator, self._keep)
+                        return self._settle()
             except StoreUnavailable as error:
                 log.warning("housekeeping is put off: %s", error)
             except GroveError:
                 log.exception("housekeeping failed")
             before = self._coordinator.applier.backlog
         return True
+
+    def pause(self) -> None:
+        """Return once the thread is between two pieces of work, and keep it there."""
+        self._at_work.acquire()
+
+    def go_on(self) -> None:
+        """Let a paused thread go on."""
+        self._at_work.release()
+
+    def disown(self) -> None:
+        """In a forked child: there is no thread here, and nothing to wake."""
+        self._wake = threading.Event()
+        self._at_work.release()
+
+
+_threads: "weakref.WeakSet[Housekeeping]" = weakref.WeakSet()
+_paused: list[Housekeeping] = []
+_forking = threading.RLock()
+
+
+def _before_fork() -> None:
+    """A child inherits locks as they are: one that a thread holds now would be held for ever."""
+    _forking.acquire()
+    for housekeeping in list(_threads):
+        housekeeping.pause()
+        _paused.append(housekeeping)
+
+
+def _after_fork(resume: Callable[[Housekeeping], None]) -> Callable[[], None]:
+    def resume_all() -> None:
+        while _paused:
+            resume(_paused.pop())
+        _forking.release()
+
+    return resume_all
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork(Housekeeping.go_on),
+    after_in_child=_after_fork(Housekeeping.disown),
+)

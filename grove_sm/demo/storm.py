@@ -24,6 +24,8 @@ _SHARE_AT_START: Final = 0.1
 _POLL: Final = 0.002
 _SLOWEST_START: Final = 60.0
 
+_INTERRUPT: Final = (signal.SIGINT,)
+
 _fork: Final = multiprocessing.get_context("fork")
 
 
@@ -104,7 +106,7 @@ class Crew:
     def _start(self, worker: int) -> None:
         process = _fork.Process(target=_undisturbed, args=(live, self._lives[worker]), daemon=True)
         self._processes[worker] = process
-        process.start()
+        _start_whole(process)
 
     def _await_work(self, worker: int) -> None:
         deadline = time.monotonic() + _SLOWEST_START
@@ -135,7 +137,7 @@ def in_child(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         process = _fork.Process(
             target=_undisturbed, args=(_answer, sender, function, args, kwargs), daemon=True
         )
-        process.start()
+        _start_whole(process)
         sender.close()
         try:
             answer: R | Exception = receiver.recv()
@@ -155,9 +157,19 @@ def _answer(sender: Connection, function: Callable[..., object], args: Any, kwar
         sender.send(error)
 
 
+def _start_whole(process: BaseProcess) -> None:
+    """Start a process; Ctrl-C waits until its number is known, without which nobody can end it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _undisturbed(function: Callable[..., object], *args: Any) -> None:
     # Ctrl-C reaches every process of the terminal; the parent sees to these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
     function(*args)
 
 

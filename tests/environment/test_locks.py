@@ -82,3 +82,7 @@ def test_somebody_else_is_waited_for(tmp_path: Path, clock: Clock, names: Names)
 
 def test_a_process_may_fork_with_a_grove_open(tmp_path: Path) -> None:
     run("forked", tmp_path)
+
+
+def test_a_process_may_fork_while_housekeeping_is_at_work(tmp_path: Path) -> None:
+    run("forked_at_work", tmp_path)

@@ -51,6 +51,21 @@ def outlive(folder: Path) -> None:
     finish_child(pid)
 
 
+def refused_everything(grove: Grove, cid: str) -> None:
+    """A child is refused, whatever it asks of its parent's grove."""
+    for use in (
+        lambda: contribute(grove, "in the child"),
+        lambda: grove.contributions.get(cid),
+        grove.contributions.list,
+        lambda: grove.claim("file:a", agent=CODER, intent_summary="i"),
+        grove.recover,
+        grove.audit,
+    ):
+        with pytest.raises(StoreUnavailable) as caught:
+            use()
+        assert "fork" in caught.value.reason, caught.value
+
+
 def main(folder: Path) -> None:
     """The child is refused the parent's grove and may open its own; the parent's is unharmed."""
     grove = open_files(folder, lambda: START, Names(), background=True)
@@ -58,17 +73,7 @@ def main(folder: Path) -> None:
     done = [contribute(grove, "before")]
 
     def use_the_parents() -> None:
-        for use in (
-            lambda: contribute(grove, "in the child"),
-            lambda: grove.contributions.get(done[0].cid),
-            grove.contributions.list,
-            lambda: grove.claim("file:a", agent=CODER, intent_summary="i"),
-            grove.recover,
-            grove.audit,
-        ):
-            with pytest.raises(StoreUnavailable) as caught:
-                use()
-            assert "fork" in caught.value.reason, caught.value
+        refused_everything(grove, done[0].cid)
         grove.close()
 
     def open_another() -> None:
