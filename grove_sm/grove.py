@@ -91,6 +91,7 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
         random: Callable[[], str] = _random_name,
         patience: float = 5.0,
         background: bool = True,
+        trace: str | Path | None = None,
     ) -> Self:
         """Open a grove; recovery of what crashed coordinators left runs first.
 
@@ -112,6 +113,8 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
             patience: seconds to wait for other processes before StoreUnavailable or InDoubt.
             background: finish transactions in a thread; otherwise in `flush` and `close`, and by
                 their callers when very many have gathered.
+            trace: a file to which every call that the journal and the stores get is added, as a
+                line of JSON, to be held against the specification; see docs/traces.md.
 
         Raises ValidationError for bad settings, a folder that is not a grove, or a format newer
         than this version; StoreUnavailable; Corrupt.
@@ -126,7 +129,12 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
             create=create,
         )
         coordinator = open_coordinator(
-            settings, base, clock=clock, random=random, patience=patience
+            settings,
+            base,
+            clock=clock,
+            random=random,
+            patience=patience,
+            trace=None if trace is None else Path(trace),
         )
         try:
             return cls(coordinator, settings, background=background)

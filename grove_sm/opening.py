@@ -10,6 +10,7 @@ from grove_sm.connect import check_urls, open_journal, open_stores
 from grove_sm.domain import Route, format_time
 from grove_sm.domain.errors import ValidationError
 from grove_sm.settings import Leases, Settings, load_settings, routes
+from grove_sm.tracing import trace_to_file
 
 
 def settle_settings(
@@ -52,11 +53,13 @@ def open_coordinator(
     clock: Callable[[], datetime],
     random: Callable[[], str],
     patience: float,
+    trace: Path | None = None,
 ) -> Coordinator:
     """A coordinator over the journal and the stores that the settings name.
 
     Relative files are relative to `base`. If anything cannot be opened, nothing is left open.
-    Raises ValidationError, StoreUnavailable or Corrupt.
+    What it does is added to the file `trace`, if there is to be one. Raises ValidationError,
+    StoreUnavailable or Corrupt.
     """
     check_urls(settings.journal, settings.stores, base)
     stores = open_stores(settings.stores, base, busy_timeout=patience)
@@ -64,6 +67,12 @@ def open_coordinator(
         journal = open_journal(
             settings.journal, base, opened_at=format_time(clock()), busy_timeout=patience
         )
+        if trace is not None:
+            try:
+                journal, stores = trace_to_file(trace, journal, stores)
+            except BaseException:
+                journal.close()
+                raise
     except BaseException:
         close_all(stores.values())
         raise

@@ -54,7 +54,9 @@ def test_files_that_are_named_exist(page: Path) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/api.md", "docs/new-store.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/api.md", "docs/new-store.md", "docs/traces.md"]
+)
 def test_python_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     script = "\n".join(blocks(ROOT / name, "python"))

@@ -14,6 +14,7 @@ from grove_sm.journal.memory import MemoryJournal
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.stores.memory import MemorySnapshot, MemoryStore
 from grove_sm.stores.sqlite import SQLiteSnapshot, SQLiteStore
+from grove_sm.tracing import TracedHold, TracedJournal, TracedStore
 
 ROOT: Final = Path(grove_sm.__file__).parent
 MODULES: Final = sorted(ROOT.rglob("*.py"))
@@ -28,6 +29,7 @@ LEVELS: Final = {
     "stores": 5,
     "connect": 6,
     "settings": 6,
+    "tracing": 6,
     "results": 6,
     "views": 6,
     "opening": 7,
@@ -175,9 +177,9 @@ def test_every_pure_room_is_there() -> None:
 
 
 # These assignments are checked by mypy: each kind has the methods, with the types, of its contract.
-STORES: Final[tuple[type[Participant], ...]] = (MemoryStore, SQLiteStore)
-JOURNALS: Final[tuple[type[Journal], ...]] = (MemoryJournal, SQLiteJournal)
-HOLDS: Final[tuple[type[Hold], ...]] = (DecidedHold,)
+STORES: Final[tuple[type[Participant], ...]] = (MemoryStore, SQLiteStore, TracedStore)
+JOURNALS: Final[tuple[type[Journal], ...]] = (MemoryJournal, SQLiteJournal, TracedJournal)
+HOLDS: Final[tuple[type[Hold], ...]] = (DecidedHold, TracedHold)
 SNAPSHOTS: Final[tuple[type[Snapshot], ...]] = (MemorySnapshot, SQLiteSnapshot)
 
 

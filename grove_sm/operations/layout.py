@@ -5,6 +5,7 @@ that a store must be able to filter by; `family` names the unit that a transacti
 changes a record, so that what it read of that unit cannot change in between.
 """
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -41,6 +42,15 @@ INDEXED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     }
 )
 """Field a store filters by -> its path in the document, for each collection."""
+
+
+def field_of(collection: str, document: str, field: str) -> str:
+    """The value of an indexed field in a record's document; empty if it has none."""
+    value = json.loads(document)
+    for name in INDEXED[collection][field].split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
 
 BOUNTY_TARGET: Final = "bounty:"
 """A claim on a bounty has this and the bounty's id as its target."""

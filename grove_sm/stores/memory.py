@@ -4,7 +4,6 @@
 the process ends; `memory://` is private to whoever opened it.
 """
 
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Final
 
 from grove_sm.commit.redo import Verdict, heuristic, judge
 from grove_sm.domain.errors import StoreUnavailable
-from grove_sm.operations.layout import COLLECTIONS, INDEXED
+from grove_sm.operations.layout import COLLECTIONS, field_of
 from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
 
 Tables = dict[str, dict[str, Stored]]
@@ -56,7 +55,7 @@ class MemoryStore:
         after: Stored | None = None,
     ) -> tuple[Stored, ...]:
         def place(record: Stored) -> tuple[str, str]:
-            return _field(collection, record, "createdAt"), record.record_id
+            return field_of(collection, record.document, "createdAt"), record.record_id
 
         with self._opened() as tables:
             records = tuple(tables[collection].values())
@@ -135,11 +134,4 @@ class MemorySnapshot:
 
 
 def _matches(collection: str, record: Stored, where: Sequence[tuple[str, str]]) -> bool:
-    return all(_field(collection, record, field) == value for field, value in where)
-
-
-def _field(collection: str, record: Stored, field: str) -> str:
-    value = json.loads(record.document)
-    for name in INDEXED[collection][field].split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else ""
+    return all(field_of(collection, record.document, field) == value for field, value in where)
