@@ -1,0 +1,1 @@
+"""The protocol as TLA+ modules, and what has them checked by TLC."""
