@@ -146,6 +146,7 @@ def _tell(journal: "Journal", settings: "Settings", txid: str) -> dict[str, Any]
             documents = {
                 (write.collection, write.record_id): {"document": json.loads(write.document)}
                 for write in redo.writes
+                if write.document is not None
             }
     except Corrupt as error:
         story["damage"] = error.message

@@ -17,7 +17,15 @@ from typing import NamedTuple, Protocol
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import Corrupt
-from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
+from grove_sm.operations.plan import (
+    Expectation,
+    Get,
+    Heuristic,
+    Read,
+    Scanned,
+    Stored,
+    Write,
+)
 
 OnDamage = Callable[[Corrupt], object]
 """Takes what could not be read, so that the rest can be."""
@@ -26,8 +34,10 @@ OnDamage = Callable[[Corrupt], object]
 class Snapshot(Protocol):
     """A read-only view of a participant as it was at one moment."""
 
-    def scan(self, collection: str) -> Sequence[Stored | Exception]:
+    def scan(self, collection: str) -> Sequence[Scanned]:
         """Every record of a collection, by id; for a damaged one, the Corrupt that names it.
+
+        After them, by id too, what is left of those that were deleted.
 
         Where all that are found are sound, but not what they are kept in, also a Corrupt that
         says so: there may be others, that cannot be found.
@@ -53,7 +63,7 @@ class Participant(Protocol):
         """
 
     def read(self, read: Read) -> tuple[Stored, ...]:
-        """The records that a read finds, in order of creation time, then id.
+        """The records that a read finds, in order of creation time, then id; none that is deleted.
 
         What was applied before the call began is seen. Each record is whole: the effects of one
         `apply` on this participant are all seen or none.
@@ -83,8 +93,9 @@ class Participant(Protocol):
         """Make a committed transaction's writes visible, all at once.
 
         Called at least once per transaction, possibly several times, at once, or long after
-        later transactions have changed the same records. Each write must take effect exactly
-        once (`grove_sm.commit.redo.judge` decides). The effect need not be durable. Returns the
+        later transactions have changed or deleted the same records. Each write must take effect
+        exactly once (`grove_sm.commit.redo.judge` decides), so of a record that is deleted a
+        `Deleted` stays for good, which no read finds. The effect need not be durable. Returns the
         heuristic outcomes: writes that met a change which no transaction of this library made;
         those leave the record as it was found.
         """

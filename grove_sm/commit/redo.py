@@ -7,7 +7,7 @@ since it grows by exactly one with every transaction, and transactions on a reco
 
 from enum import Enum
 
-from grove_sm.operations.plan import Heuristic, Stored, Write
+from grove_sm.operations.plan import Deleted, Heuristic, Stored, Write
 
 
 class Verdict(Enum):
@@ -18,14 +18,18 @@ class Verdict(Enum):
     FOREIGN = "foreign"
 
 
-def judge(write: Write, txid: str, found: Stored | None) -> Verdict:
+def judge(write: Write, txid: str, found: Stored | Deleted | None) -> Verdict:
     """Decide about a write by what stands in its place.
 
     APPLY: exactly what the write replaces is there. ALREADY: this transaction's write is there,
     or a later one's on top of it. FOREIGN: neither can be, so other software has been here; an
     identical document is nobody's conflict and counts as ALREADY.
+
+    No write comes after a deletion, so that whatever meets one is ALREADY, or FOREIGN.
     """
     revision = found.revision if found else 0
+    if isinstance(found, Deleted):
+        return Verdict.ALREADY if revision >= write.revision else Verdict.FOREIGN
     if revision == write.base:
         return Verdict.APPLY
     if found is None or revision < write.base:
@@ -35,8 +39,10 @@ def judge(write: Write, txid: str, found: Stored | None) -> Verdict:
     return Verdict.FOREIGN
 
 
-def heuristic(write: Write, txid: str, found: Stored | None, store: str) -> Heuristic:
+def heuristic(write: Write, txid: str, found: Stored | Deleted | None, store: str) -> Heuristic:
     """The record of a write whose verdict was FOREIGN."""
     expected = f"revision {write.base}" if write.base else "no record"
     actual = f"revision {found.revision} by {found.txid}" if found else "no record"
+    if isinstance(found, Deleted):
+        actual = f"that it was deleted as {actual}"
     return Heuristic(txid, store, write.collection, write.record_id, expected, actual)

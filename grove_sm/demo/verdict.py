@@ -21,7 +21,7 @@ from grove_sm.operations.layout import (
     HANDOFFS,
     reservation_record,
 )
-from grove_sm.operations.plan import Stored
+from grove_sm.operations.plan import Scanned, Stored
 
 WHOLE: Final = "whole"
 PART: Final = "part"
@@ -149,7 +149,7 @@ _PARTS: Final = {
 }
 
 
-def _documents(records: Sequence[Stored | Exception]) -> dict[str, dict[str, Any]]:
+def _documents(records: Sequence[Scanned]) -> dict[str, dict[str, Any]]:
     return {
         record.record_id: json.loads(record.document)
         for record in records

@@ -19,6 +19,7 @@ from grove_sm.domain import (
 )
 from grove_sm.domain.errors import Corrupt
 from grove_sm.domain.frozen import FrozenDict
+from grove_sm.operations.contribute import handoff_id
 from grove_sm.operations.documents import decode
 from grove_sm.operations.layout import (
     BOUNTIES,
@@ -29,7 +30,10 @@ from grove_sm.operations.layout import (
     HANDOFF_TARGET,
     HANDOFFS,
 )
-from grove_sm.operations.plan import Heuristic, Stored
+from grove_sm.operations.plan import Deleted, Heuristic, Scanned, Stored
+
+Scan = Mapping[str, Sequence[Scanned]]
+"""What each collection holds: its records, what is left of deleted ones, and damage."""
 
 R = TypeVar("R", bound=Record)
 
@@ -74,7 +78,7 @@ class AuditReport:
 
 
 def audit(
-    collections: Mapping[str, Sequence[Stored | Exception]],
+    collections: Scan,
     topology: Mapping[str, Sequence[str]],
     *,
     heuristics: Sequence[Heuristic] = (),
@@ -84,7 +88,8 @@ def audit(
     """Check everything.
 
     Args:
-        collections: what each holds; for a damaged record, the error that names it.
+        collections: what each holds; for a damaged record, the error that names it. What was
+            deleted counts as there: it was whole, and had ended.
         topology: to tell which handoffs are missing where a record does not say.
         heuristics: outcomes that other software's writes have made unclear.
         damaged: what of the journal could not be read.
@@ -102,13 +107,20 @@ def audit(
         *_bounties(subject),
         *_credits(subject),
     ]
-    return AuditReport(tuple(violations), sum(map(len, collections.values())))
+    checked = sum(not isinstance(found, Deleted) for scan in collections.values() for found in scan)
+    return AuditReport(tuple(violations), checked)
 
 
 class _Subject:
     """The records by id, and what could not be read."""
 
-    def __init__(self, collections: Mapping[str, Sequence[Stored | Exception]]) -> None:
+    def __init__(self, collections: Scan) -> None:
+        self.deleted = {
+            (name, found.record_id)
+            for name, scan in collections.items()
+            for found in scan
+            if isinstance(found, Deleted)
+        }
         self.damaged: list[Violation] = []
         self.members: dict[str, str] = {}
         self.contributions = self._decode(Contribution, collections[CONTRIBUTIONS])
@@ -133,9 +145,11 @@ class _Subject:
             found: dict[str, Any] = self._decode(_CREDIT_KINDS[name], chosen)
             into.update(found)
 
-    def _decode(self, kind: type[R], collection: Sequence[Stored | Exception]) -> dict[str, R]:
+    def _decode(self, kind: type[R], collection: Sequence[Scanned]) -> dict[str, R]:
         records: dict[str, R] = {}
         for stored in collection:
+            if isinstance(stored, Deleted):
+                continue
             if isinstance(stored, Exception):
                 self._damage(stored)
                 continue
@@ -165,9 +179,7 @@ def _heuristics(heuristics: Sequence[Heuristic]) -> Iterator[Violation]:
         )
 
 
-def _whole(
-    collections: Mapping[str, Sequence[Stored | Exception]], committed: Mapping[str, str]
-) -> Iterator[Violation]:
+def _whole(collections: Scan, committed: Mapping[str, str]) -> Iterator[Violation]:
     """Wherever a part of a transaction is, all are; and all of what the journal has committed."""
     revisions = _revisions(collections)
     transactions = {stored.txid: stored.members for _, stored in _stored(collections)}
@@ -195,18 +207,14 @@ def _whole(
                 )
 
 
-def _revisions(
-    collections: Mapping[str, Sequence[Stored | Exception]],
-) -> dict[tuple[str, str], int]:
+def _revisions(collections: Scan) -> dict[tuple[str, str], int]:
     return {key: stored.revision for key, stored in _stored(collections)}
 
 
-def _stored(
-    collections: Mapping[str, Sequence[Stored | Exception]],
-) -> Iterator[tuple[tuple[str, str], Stored]]:
+def _stored(collections: Scan) -> Iterator[tuple[tuple[str, str], Stored | Deleted]]:
     for name, collection in collections.items():
         for stored in collection:
-            if isinstance(stored, Stored):
+            if isinstance(stored, Stored | Deleted):
                 yield (name, stored.record_id), stored
 
 
@@ -223,7 +231,12 @@ def _contributions(subject: _Subject, topology: Mapping[str, Sequence[str]]) -> 
                     f"{relation.relation_type} names a contribution that is not there",
                 )
         recorded = any(json.loads(subject.members[cid]))
-        missing = set(topology.get(contribution.agent.role or "", ())) - handed_to[cid]
+        missing = {
+            role
+            for role in topology.get(contribution.agent.role or "", ())
+            if role not in handed_to[cid]
+            and (HANDOFFS, handoff_id(cid, role)) not in subject.deleted
+        }
         if missing and not recorded:
             yield Violation(
                 "a contribution has its handoffs",
@@ -289,7 +302,9 @@ def _bounty_claim(subject: _Subject, bounty: Bounty) -> Iterator[Violation]:
     found = f"the claim is {status}" + ("" if is_claimants or claim is None else ", and another's")
     if bounty.status == "claimed" and not (is_claimants and status == "active"):
         yield Violation("a claimed bounty has its claim", records, found)
-    if bounty.status in ("completed", "settled") and not (is_claimants and status == "completed"):
+    is_forgotten = (CLAIMS, bounty.claim_id) in subject.deleted
+    is_completed = is_forgotten or (is_claimants and status == "completed")
+    if bounty.status in ("completed", "settled") and not is_completed:
         yield Violation("a fulfilled bounty's claim is completed", records, found)
 
 

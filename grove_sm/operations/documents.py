@@ -52,3 +52,8 @@ def create(collection: str, record_id: str, record: Record) -> Write:
 def update(collection: str, stored: Stored, record: Record) -> Write:
     """The write that replaces a record as it was read."""
     return Write(collection, stored.record_id, stored.revision, record.to_json())
+
+
+def delete(collection: str, stored: Stored) -> Write:
+    """The write that deletes a record as it was read."""
+    return Write(collection, stored.record_id, stored.revision, None)

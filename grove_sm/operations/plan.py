@@ -24,6 +24,22 @@ class Stored(NamedTuple):
     document: str
 
 
+class Deleted(NamedTuple):
+    """What a store keeps of a record that was deleted, so that no late write brings it back.
+
+    `revision` counts the deletion too; the rest is as in `Stored`.
+    """
+
+    record_id: str
+    revision: int
+    txid: str
+    members: str
+
+
+Scanned = Stored | Deleted | Exception
+"""What a look through a collection meets: a record, what is left of a deleted one, or damage."""
+
+
 class Get(NamedTuple):
     """A read of one record by its id."""
 
@@ -32,29 +48,39 @@ class Get(NamedTuple):
 
 
 class Find(NamedTuple):
-    """A read of every record whose indexed fields have these values (`layout.INDEXED`)."""
+    """A read of every record whose indexed fields have these values (`layout.INDEXED`).
+
+    With `newest`, only of that one of them which was created last; of several, the last by id.
+    """
 
     collection: str
     where: tuple[tuple[str, str], ...]
+    newest: bool = False
 
 
 Read = Get | Find
 
 
 class Expectation(NamedTuple):
-    """A precondition: this read still finds exactly these records at these revisions."""
+    """A precondition: this read still finds exactly these records at these revisions.
+
+    That a `Get` finds none means that there has never been one: deleted is not absent here.
+    """
 
     read: Read
     found: tuple[tuple[str, int], ...]
 
 
 class Write(NamedTuple):
-    """One record's new document, to replace the one at revision `base` (0: there is none yet)."""
+    """One record's new document, to replace the one at revision `base` (0: there is none yet).
+
+    None deletes the record. Its id is never used again.
+    """
 
     collection: str
     record_id: str
     base: int
-    document: str
+    document: str | None
 
     @property
     def revision(self) -> int:
@@ -148,6 +174,13 @@ class Facts:
         read = Find(collection, tuple(sorted(where.items())))
         self.need(read)
         return self.known[read]
+
+    def find_newest(self, collection: str, **where: str) -> Stored | None:
+        """Of the records whose indexed fields have these values the one that was created last."""
+        read = Find(collection, tuple(sorted(where.items())), newest=True)
+        self.need(read)
+        found = self.known[read]
+        return found[0] if found else None
 
 
 def make_plan(

@@ -12,9 +12,18 @@ from typing import Final
 from grove_sm.commit.redo import Verdict, heuristic, judge
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import COLLECTIONS, field_of
-from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
+from grove_sm.operations.plan import (
+    Deleted,
+    Expectation,
+    Get,
+    Heuristic,
+    Read,
+    Scanned,
+    Stored,
+    Write,
+)
 
-Tables = dict[str, dict[str, Stored]]
+Tables = dict[str, dict[str, Stored | Deleted]]
 
 
 class MemoryStore:
@@ -44,8 +53,9 @@ class MemoryStore:
         if isinstance(read, Get):
             with self._opened() as tables:
                 stored = tables[read.collection].get(read.record_id)
-            return (stored,) if stored else ()
-        return self.page(read.collection, read.where, None)
+            return (stored,) if isinstance(stored, Stored) else ()
+        found = self.page(read.collection, read.where, None)
+        return found[-1:] if read.newest else found
 
     def page(
         self,
@@ -58,7 +68,8 @@ class MemoryStore:
             return field_of(collection, record.document, "createdAt"), record.record_id
 
         with self._opened() as tables:
-            records = tuple(tables[collection].values())
+            kept = tuple(tables[collection].values())
+        records = [record for record in kept if isinstance(record, Stored)]
         found = [record for record in records if _matches(collection, record, where)]
         if after is not None:
             found = [record for record in found if place(record) > place(after)]
@@ -66,10 +77,12 @@ class MemoryStore:
         return tuple(found[:limit])
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
-        return all(
-            tuple((record.record_id, record.revision) for record in self.read(read)) == found
-            for read, found in expectations
-        )
+        with self._opened() as tables:
+            return all(
+                tuple((record.record_id, record.revision) for record in self.read(read)) == found
+                and not (isinstance(read, Get) and _is_deleted(tables, read))
+                for read, found in expectations
+            )
 
     def apply(self, txid: str, members: str, writes: Sequence[Write]) -> tuple[Heuristic, ...]:
         outcomes: list[Heuristic] = []
@@ -79,9 +92,7 @@ class MemoryStore:
                 found = table.get(write.record_id)
                 match judge(write, txid, found):
                     case Verdict.APPLY:
-                        table[write.record_id] = Stored(
-                            write.record_id, write.revision, txid, members, write.document
-                        )
+                        table[write.record_id] = _written(write, txid, members)
                     case Verdict.FOREIGN:
                         outcomes.append(heuristic(write, txid, found, self._name))
                     case Verdict.ALREADY:
@@ -126,11 +137,25 @@ class MemoryStore:
 class MemorySnapshot:
     """The `Snapshot` contract: a copy."""
 
-    def __init__(self, tables: Mapping[str, Mapping[str, Stored]]) -> None:
+    def __init__(self, tables: Mapping[str, Mapping[str, Stored | Deleted]]) -> None:
         self._tables = tables
 
-    def scan(self, collection: str) -> Sequence[Stored | Exception]:
-        return sorted(self._tables[collection].values())
+    def scan(self, collection: str) -> Sequence[Scanned]:
+        return sorted(
+            self._tables[collection].values(),
+            key=lambda record: (isinstance(record, Deleted), record.record_id),
+        )
+
+
+def _written(write: Write, txid: str, members: str) -> Stored | Deleted:
+    """What stands in the place of a record once a write is applied."""
+    if write.document is None:
+        return Deleted(write.record_id, write.revision, txid, members)
+    return Stored(write.record_id, write.revision, txid, members, write.document)
+
+
+def _is_deleted(tables: Tables, read: Get) -> bool:
+    return isinstance(tables[read.collection].get(read.record_id), Deleted)
 
 
 def _matches(collection: str, record: Stored, where: Sequence[tuple[str, str]]) -> bool:

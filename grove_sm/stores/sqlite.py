@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
@@ -13,17 +13,28 @@ from grove_sm.commit.record import checksum
 from grove_sm.commit.redo import Verdict, heuristic, judge
 from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
+from grove_sm.operations.plan import (
+    Deleted,
+    Expectation,
+    Get,
+    Heuristic,
+    Read,
+    Scanned,
+    Stored,
+    Write,
+)
 from grove_sm.sqlite_file import SQLiteFile
-from grove_sm.stores.schema import FORMAT, MIGRATIONS, column
+from grove_sm.stores.schema import DELETED, FORMAT, MIGRATIONS, column
 
 _FIELDS: Final = "record_id, revision, txid, members, document, checksum"
 _ORDER: Final = f"ORDER BY {column('createdAt')}, record_id"
+_NEWEST: Final = f"ORDER BY {column('createdAt')} DESC, record_id DESC"
 _GET: Final = {c: f"SELECT {_FIELDS} FROM {c} WHERE record_id = ?" for c in COLLECTIONS}
 _REVISION: Final = {c: f"SELECT revision FROM {c} WHERE record_id = ?" for c in COLLECTIONS}
 _SCAN: Final = {c: f"SELECT {_FIELDS} FROM {c} ORDER BY record_id" for c in COLLECTIONS}
 _INSERT: Final = {
-    c: f"INSERT INTO {c} ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    c: f"INSERT INTO {c} ({_FIELDS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS "
+    f"(SELECT 1 FROM {DELETED} WHERE collection = '{c}' AND record_id = ?1) ON CONFLICT DO NOTHING"
     for c in COLLECTIONS
 }
 _UPDATE: Final = {
@@ -31,6 +42,15 @@ _UPDATE: Final = {
     "WHERE record_id = ? AND revision = ?"
     for c in COLLECTIONS
 }
+_DELETE: Final = {c: f"DELETE FROM {c} WHERE record_id = ? AND revision = ?" for c in COLLECTIONS}
+_KEEP_DELETED: Final = (
+    f"INSERT INTO {DELETED} (collection, record_id, revision, txid, members, checksum) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+_DELETED_FIELDS: Final = f"SELECT record_id, revision, txid, members, checksum FROM {DELETED}"
+_GET_DELETED: Final = f"{_DELETED_FIELDS} WHERE collection = ? AND record_id = ?"
+_DELETED_REVISION: Final = f"SELECT revision FROM {DELETED} WHERE collection = ? AND record_id = ?"
+_SCAN_DELETED: Final = f"{_DELETED_FIELDS} WHERE collection = ? ORDER BY record_id"
 
 
 class SQLiteStore:
@@ -69,6 +89,8 @@ class SQLiteStore:
                     _GET[read.collection], (read.record_id,)
                 ).fetchone()
                 return () if row is None else (self._stored(read.collection, row),)
+        if read.newest:
+            return self._page(read.collection, _condition(read.where), _NEWEST, 1)
         return self.page(read.collection, read.where, None)
 
     def page(
@@ -78,12 +100,16 @@ class SQLiteStore:
         limit: int | None,
         after: Stored | None = None,
     ) -> tuple[Stored, ...]:
-        condition, values = _condition(where, after)
+        return self._page(collection, _condition(where, after), _ORDER, limit)
+
+    def _page(
+        self, collection: str, condition: "_Condition", order: str, limit: int | None
+    ) -> tuple[Stored, ...]:
         with self._file.errors:
             try:
                 rows = self._file.connection.execute(
-                    f"SELECT {_FIELDS} FROM {collection} {condition} {_ORDER} LIMIT ?",
-                    (*values, -1 if limit is None else limit),
+                    f"SELECT {_FIELDS} FROM {collection} {condition.text} {order} LIMIT ?",
+                    (*condition.values, -1 if limit is None else limit),
                 ).fetchall()
             except sqlite3.OperationalError as error:
                 raise self._naming_damage(error, collection) from error
@@ -103,7 +129,7 @@ class SQLiteStore:
         with self._file.errors:
             if self._file.connection.in_transaction:
                 return self._put_all(self._file.connection, txid, members, writes)
-            if len(writes) == 1:
+            if len(writes) == 1 and writes[0].document is not None:
                 # One statement is its own transaction.
                 with self._file.turn:
                     return self._put_all(self._file.connection, txid, members, writes)
@@ -147,14 +173,20 @@ class SQLiteStore:
     def close(self) -> None:
         self._file.close()
 
-    def scan(self, connection: sqlite3.Connection, collection: str) -> list[Stored | Exception]:
-        """Every record of a collection as a connection sees it; damaged ones as their Corrupt."""
-        found: list[Stored | Exception] = []
+    def scan(self, connection: sqlite3.Connection, collection: str) -> list[Scanned]:
+        """Every record of a collection as a connection sees it, and then what is left of deleted
+        ones; damaged ones as their Corrupt."""
+        found: list[Scanned] = []
         try:
             with self._file.errors:
                 for row in connection.execute(_SCAN[collection]):
                     try:
                         found.append(self._stored(collection, row))
+                    except Corrupt as error:
+                        found.append(error)
+                for row in connection.execute(_SCAN_DELETED, (collection,)):
+                    try:
+                        found.append(self._deleted(collection, row))
                     except Corrupt as error:
                         found.append(error)
         except Corrupt as error:
@@ -174,26 +206,41 @@ class SQLiteStore:
         """What SQLite finds wrong beneath a collection's records, which reads may not notice."""
         try:
             with self._file.errors:
-                rows = connection.execute(f"PRAGMA integrity_check({collection})").fetchall()
+                rows = [
+                    row
+                    for table in (collection, DELETED)
+                    for row in connection.execute(f"PRAGMA integrity_check({table})")
+                ]
         except Corrupt as error:
             return [error]
         where = f"{self._name}, table {collection}"
         findings = [finding for (finding,) in rows if finding != "ok"]
         return [Corrupt(what="the file", where=where, reason=finding) for finding in findings[:1]]
 
-    def _found(self, connection: sqlite3.Connection, write: Write) -> Stored | None:
+    def _found(self, connection: sqlite3.Connection, write: Write) -> Stored | Deleted | None:
         row = connection.execute(_GET[write.collection], (write.record_id,)).fetchone()
-        return None if row is None else Stored(*row[:-1])
+        if row is not None:
+            return Stored(*row[:-1])
+        row = connection.execute(_GET_DELETED, (write.collection, write.record_id)).fetchone()
+        return None if row is None else Deleted(*row[:-1])
 
     def _stored(self, collection: str, row: tuple[str, int, str, str, str, str]) -> Stored:
         stored = Stored(*row[:-1])
-        if row[-1] != _checksum(stored):
+        self._check(stored, row[-1], f"{collection} record", collection)
+        return stored
+
+    def _deleted(self, collection: str, row: tuple[str, int, str, str, str]) -> Deleted:
+        deleted = Deleted(*row[:-1])
+        self._check(deleted, row[-1], f"deleted {collection} record", DELETED)
+        return deleted
+
+    def _check(self, found: Stored | Deleted, sealed: str, what: str, table: str) -> None:
+        if sealed != _checksum(found):
             raise Corrupt(
-                what=f"{collection} record {stored.record_id}",
-                where=f"{self._name}, table {collection}",
+                what=f"{what} {found.record_id}",
+                where=f"{self._name}, table {table}",
                 reason="its checksum does not match",
             )
-        return stored
 
 
 class SQLiteSnapshot:
@@ -203,7 +250,7 @@ class SQLiteSnapshot:
         self._store = store
         self._connection = connection
 
-    def scan(self, collection: str) -> Sequence[Stored | Exception]:
+    def scan(self, collection: str) -> Sequence[Scanned]:
         found = self._store.scan(self._connection, collection)
         if any(isinstance(record, Exception) for record in found):
             return found
@@ -212,6 +259,8 @@ class SQLiteSnapshot:
 
 def _put(connection: sqlite3.Connection, txid: str, members: str, write: Write) -> bool:
     """Write a record if exactly what the write replaces is there; whether it was."""
+    if write.document is None:
+        return _put_deletion(connection, txid, members, write)
     stored = Stored(write.record_id, write.revision, txid, members, write.document)
     if write.base == 0:
         row = (*stored, _checksum(stored))
@@ -220,24 +269,43 @@ def _put(connection: sqlite3.Connection, txid: str, members: str, write: Write) 
     return connection.execute(_UPDATE[write.collection], values).rowcount == 1
 
 
-def _checksum(stored: Stored) -> str:
-    return checksum("\n".join(map(str, stored)))
+def _put_deletion(connection: sqlite3.Connection, txid: str, members: str, write: Write) -> bool:
+    place = (write.record_id, write.base)
+    if connection.execute(_DELETE[write.collection], place).rowcount != 1:
+        return False
+    deleted = Deleted(write.record_id, write.revision, txid, members)
+    connection.execute(_KEEP_DELETED, (write.collection, *deleted, _checksum(deleted)))
+    return True
+
+
+def _checksum(found: Stored | Deleted) -> str:
+    return checksum("\n".join(map(str, found)))
 
 
 def _revisions(connection: sqlite3.Connection, read: Read) -> tuple[tuple[str, int], ...]:
     if isinstance(read, Get):
         row = connection.execute(_REVISION[read.collection], (read.record_id,)).fetchone()
+        if row is None:
+            place = (read.collection, read.record_id)
+            row = connection.execute(_DELETED_REVISION, place).fetchone()
         return ((read.record_id, row[0]),) if row else ()
-    condition, values = _condition(read.where)
+    condition = _condition(read.where)
+    order = f"{_NEWEST} LIMIT 1" if read.newest else _ORDER
     rows = connection.execute(
-        f"SELECT record_id, revision FROM {read.collection} {condition} {_ORDER}", values
+        f"SELECT record_id, revision FROM {read.collection} {condition.text} {order}",
+        condition.values,
     )
     return tuple(rows.fetchall())
 
 
-def _condition(
-    where: Sequence[tuple[str, str]], after: Stored | None = None
-) -> tuple[str, tuple[str, ...]]:
+class _Condition(NamedTuple):
+    """The condition of a query, and the values of its parameters."""
+
+    text: str = ""
+    values: tuple[str, ...] = ()
+
+
+def _condition(where: Sequence[tuple[str, str]], after: Stored | None = None) -> _Condition:
     conditions = [f"{column(field)} = ?" for field, _ in where]
     values = [to_json(value).decode() for _, value in where]
     if after is not None:
@@ -250,5 +318,5 @@ def _condition(
             values.append(to_json(created_at).decode())
         values.append(after.record_id)
     if not conditions:
-        return "", ()
-    return f"WHERE {' AND '.join(conditions)}", tuple(values)
+        return _Condition()
+    return _Condition(f"WHERE {' AND '.join(conditions)}", tuple(values))

@@ -56,7 +56,7 @@ def test_a_page_goes_on_after_a_record(store: Participant, last: str, limit: int
 def test_a_page_goes_on_where_a_record_is_found_no_more(store: Participant, last: str) -> None:
     """By the same conditions as before, or at all."""
     put(store, *(at(*record, status="active") for record in RECORDS if record[0] != last))
-    gone = Stored(last, 1, "tx-1", "[]", at(last, dict(RECORDS)[last]).document)
+    gone = Stored(last, 1, "tx-1", "[]", at(last, dict(RECORDS)[last]).document or "")
     following = IN_ORDER[IN_ORDER.index(last) + 1 :]
     where = (("status", "active"),)
     assert ids(store.page("claims", where, None, gone)) == following

@@ -11,12 +11,13 @@ import pytest
 
 from grove_sm.domain.errors import Corrupt, GroveError
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.operations.plan import Expectation, Find, Get, Stored
+from grove_sm.operations.plan import Expectation, Find, Get, Stored, Write
 from grove_sm.stores.sqlite import SQLiteStore
 
 from .places import write
 
 TARGET = write("c2", targetRef="file:target", status="active")
+DOCUMENT = TARGET.document or ""
 
 
 @pytest.fixture
@@ -107,11 +108,11 @@ def test_a_damaged_id_is_noticed_where_it_is_listed(path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (TARGET.document.encode(), TARGET.document.replace('"active"', '"actixe"').encode()),
-        (TARGET.document.encode(), TARGET.document.replace("file:", "file;").encode()),
-        (TARGET.document.encode(), TARGET.document.replace("{", "[").encode()),
-        (TARGET.document.encode(), TARGET.document.replace("}", " ").encode()),
-        (TARGET.document.encode(), TARGET.document.replace("file", "\x80\x80\x80\x80").encode(
+        (DOCUMENT.encode(), DOCUMENT.replace('"active"', '"actixe"').encode()),
+        (DOCUMENT.encode(), DOCUMENT.replace("file:", "file;").encode()),
+        (DOCUMENT.encode(), DOCUMENT.replace("{", "[").encode()),
+        (DOCUMENT.encode(), DOCUMENT.replace("}", " ").encode()),
+        (DOCUMENT.encode(), DOCUMENT.replace("file", "\x80\x80\x80\x80").encode(
             "latin-1")),
     ],
     ids=["a value", "an indexed value", "no object", "no end", "no text"],
@@ -123,6 +124,30 @@ def test_a_damaged_byte_of_a_document_is_noticed(path: Path, old: bytes, new: by
         if "{" not in new.decode("latin-1") or "}" not in new.decode("latin-1"):
             with pytest.raises(Corrupt):
                 store.validate([Expectation(Find("claims", ()), ())])
+
+
+def test_damage_to_what_is_left_of_a_deleted_record_is_noticed(path: Path) -> None:
+    with closing(SQLiteStore(path)) as store:
+        assert store.apply("tx-3", "[]", (Write("claims", "c2", 1, None),)) == ()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE deleted_records SET revision = 1")
+    with closing(SQLiteStore(path)) as store:
+        whole, (error,) = scan(store, "claims")
+        assert whole == ["c1", "c3"]
+        assert isinstance(error, Corrupt)
+        assert error.what == "deleted claims record c2"
+        assert scan(store, "bounties") == (["b1"], [])
+
+
+def test_a_store_of_the_first_format_is_brought_up_to_date(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE deleted_records")
+        connection.execute("DROP INDEX claims_targetRef_createdAt")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'delete_records'")
+        connection.execute("UPDATE grove_formats SET version = 1")
+    with closing(SQLiteStore(path)) as store:
+        assert store.apply("tx-3", "[]", (Write("claims", "c2", 1, None),)) == ()
+        assert scan(store, "claims") == (["c1", "c3"], [])
 
 
 def test_a_file_that_is_not_sqlite_is_named(tmp_path: Path) -> None:

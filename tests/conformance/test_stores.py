@@ -9,7 +9,7 @@ import pytest
 from grove_sm.commit.contract import Participant
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import COLLECTIONS, INDEXED
-from grove_sm.operations.plan import Expectation, Find, Get, Stored, Write
+from grove_sm.operations.plan import Deleted, Expectation, Find, Get, Stored, Write
 
 from .places import StorePlace, write
 
@@ -30,7 +30,8 @@ def put(store: Participant, *writes: Write, txid: str = "tx-1") -> None:
 def test_a_record_is_found_as_it_was_written(store: Participant) -> None:
     made = write("c1", targetRef="file:a")
     put(store, made)
-    assert store.read(Get("claims", "c1")) == (Stored("c1", 1, "tx-1", '["tx-1"]', made.document),)
+    (found,) = store.read(Get("claims", "c1"))
+    assert found == ("c1", 1, "tx-1", '["tx-1"]', made.document)
 
 
 def test_an_absent_record_is_no_record(store: Participant) -> None:
@@ -247,6 +248,158 @@ def test_an_identical_document_by_another_is_no_conflict(store: Participant) -> 
     put(store, write("a"))
     assert store.apply("tx-9", "[]", (write("a"),)) == ()
     assert store.read(Get("claims", "a"))[0].txid == "tx-1"
+
+
+# deletions
+
+
+def delete(record_id: str, base: int) -> Write:
+    return Write("claims", record_id, base, None)
+
+
+def left_of(store: Participant, collection: str = "claims") -> list[Deleted]:
+    with store.snapshot() as snapshot:
+        return [found for found in snapshot.scan(collection) if isinstance(found, Deleted)]
+
+
+def test_no_read_finds_what_is_deleted(open_store: StorePlace) -> None:
+    store, other = open_store(), open_store()
+    put(store, write("a", status="on"), write("b", status="on"))
+    (deleted,) = store.read(Get("claims", "a"))
+    put(store, delete("a", 1), txid="tx-2")
+    for reader in (store, other):
+        assert reader.read(Get("claims", "a")) == ()
+        for where in ((), (("status", "on"),)):
+            assert ids(reader.read(Find("claims", where))) == ["b"]
+            assert ids(reader.page("claims", where, None)) == ["b"]
+            assert ids(reader.page("claims", where, None, deleted)) == ["b"]
+
+
+def test_a_deletion_and_another_write_are_one(open_store: StorePlace) -> None:
+    store, other = open_store(), open_store()
+    put(store, write("a"))
+    put(store, delete("a", 1), write("b"), write("c", collection="bounties"), txid="tx-2")
+    assert ids(other.read(ALL_CLAIMS)) == ["b"]
+    assert ids(other.read(Find("bounties", ()))) == ["c"]
+
+
+def test_what_is_left_is_told_after_the_records(store: Participant) -> None:
+    put(store, write("a"), write("b"), write("c"))
+    put(store, delete("b", 1), delete("a", 1), txid="tx-2")
+    with store.snapshot() as snapshot:
+        found = snapshot.scan("claims")
+        assert list(snapshot.scan("bounties")) == []
+    assert found[0] == ("c", 1, "tx-1", '["tx-1"]', write("c").document)
+    assert found[1:] == [
+        Deleted("a", 2, "tx-2", '["tx-2"]'),
+        Deleted("b", 2, "tx-2", '["tx-2"]'),
+    ]
+
+
+def test_nothing_late_brings_a_deleted_record_back(store: Participant) -> None:
+    put(store, write("a"), txid="tx-1")
+    put(store, write("a", 1), txid="tx-2")
+    put(store, delete("a", 2), txid="tx-3")
+    before = left_of(store)
+    for _ in range(2):
+        put(store, write("a"), txid="tx-1")
+        put(store, write("a", 1), txid="tx-2")
+        put(store, delete("a", 2), txid="tx-3")
+    assert store.read(Get("claims", "a")) == ()
+    assert left_of(store) == before == [Deleted("a", 3, "tx-3", '["tx-3"]')]
+
+
+def test_a_late_deletion_deletes_nothing_newer(store: Participant) -> None:
+    """It has to have taken effect before whatever could come after it; so this is a foreigner."""
+    put(store, write("a"), txid="tx-1")
+    put(store, write("a", 1), txid="tx-2")
+    (outcome,) = store.apply("tx-9", "[]", (delete("a", 1),))
+    assert (outcome.expected, outcome.found) == ("revision 1", "revision 2 by tx-2")
+    assert ids(store.read(ALL_CLAIMS)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"), [(2, "revision 2"), (7, "revision 7")], ids=["on top", "beyond"]
+)
+def test_what_would_follow_a_deletion_is_reported(
+    store: Participant, base: int, expected: str
+) -> None:
+    put(store, write("a"))
+    put(store, delete("a", 1), txid="tx-2")
+    (outcome,) = store.apply("tx-9", "[]", (write("a", base),))
+    assert outcome.expected == expected
+    assert outcome.found == "that it was deleted as revision 2 by tx-2"
+    assert store.read(Get("claims", "a")) == ()
+
+
+def test_a_deletion_of_what_is_not_there_is_reported(store: Participant) -> None:
+    (outcome,) = store.apply("tx-9", "[]", (delete("a", 1),))
+    assert (outcome.expected, outcome.found) == ("revision 1", "no record")
+    assert left_of(store) == []
+
+
+def test_a_vote_does_not_take_deleted_for_absent(store: Participant) -> None:
+    put(store, write("a", status="on"))
+    put(store, delete("a", 1), txid="tx-2")
+    assert not store.validate([Expectation(Get("claims", "a"), ())])
+    assert not store.validate([Expectation(Get("claims", "a"), (("a", 1),))])
+    assert store.validate([Expectation(Get("claims", "b"), ())])
+    assert store.validate([Expectation(Find("claims", (("status", "on"),)), ())])
+
+
+def test_a_deletion_in_a_block_that_raises_did_not_take_place(store: Participant) -> None:
+    put(store, write("a"))
+
+    def delete_and_raise() -> None:
+        with store.together():
+            put(store, delete("a", 1), txid="tx-2")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        delete_and_raise()
+    assert ids(store.read(ALL_CLAIMS)) == ["a"]
+    assert left_of(store) == []
+    put(store, delete("a", 1), txid="tx-3")
+
+
+def test_deletions_of_one_transaction_at_once_have_one_effect(open_store: StorePlace) -> None:
+    stores = [open_store() for _ in range(4)]
+    put(stores[0], write("a"))
+    start = threading.Barrier(len(stores))
+
+    def apply(store: Participant) -> tuple[object, ...]:
+        start.wait()
+        return store.apply("tx-2", "[]", (delete("a", 1), write("b")))
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        assert list(pool.map(apply, stores)) == [()] * len(stores)
+    assert left_of(stores[0]) == [Deleted("a", 2, "tx-2", "[]")]
+    assert ids(stores[0].read(ALL_CLAIMS)) == ["b"]
+
+
+# the newest
+
+
+NEWEST = Find("claims", (("targetRef", "t"),), newest=True)
+
+
+def test_the_newest_is_the_one_that_was_created_last(store: Participant) -> None:
+    assert store.read(NEWEST) == ()
+    times = {"b": "2026-01-02", "z": "2026-01-01", "a": "2026-01-02", "y": "2026-01-03"}
+    put(store, *(write(name, createdAt=time, targetRef="t") for name, time in times.items()))
+    put(store, write("x", createdAt="2026-01-09", targetRef="another"), txid="tx-2")
+    assert ids(store.read(NEWEST)) == ["y"]
+    put(store, Write("claims", "y", 1, None), txid="tx-3")
+    assert ids(store.read(NEWEST)) == ["b"]
+
+
+def test_a_vote_tells_whether_it_is_still_the_newest(store: Participant) -> None:
+    assert store.validate([Expectation(NEWEST, ())])
+    put(store, write("a", createdAt="2026-01-01", targetRef="t"))
+    put(store, write("b", createdAt="2026-01-02", targetRef="t"), txid="tx-2")
+    assert store.validate([Expectation(NEWEST, (("b", 1),))])
+    for other in ((), (("a", 1),), (("b", 2),), (("a", 1), ("b", 1))):
+        assert not store.validate([Expectation(NEWEST, other)])
 
 
 # together

@@ -7,12 +7,11 @@ from itertools import count
 from typing import Final
 
 from faults.schedule import Schedule
-from faults.wrappers import FaultyJournal, FaultyStore
+from faults.wrappers import FaultyJournal, wrap_stores
 from grove_sm import Grove
-from grove_sm.commit.contract import Participant
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.operations.plan import Stored
+from grove_sm.operations.plan import Deleted, Scanned, Stored
 from grove_sm.settings import Settings, routes
 
 from .placements import Placement
@@ -60,7 +59,12 @@ class Life:
         self.schedule = schedule or Schedule()
         self._inner = placement.open_journal()
         self._journal = FaultyJournal(self._inner, self.schedule, believed_dead=believed_dead)
-        self._stores = _wrapped(placement, self.schedule, one_append)
+        self._stores = wrap_stores(
+            placement.open_stores(),
+            placement.label,
+            self.schedule,
+            local=None if one_append else False,
+        )
         self._prefix = names
         self.restart_names()
         self.coordinator = Coordinator(
@@ -88,19 +92,6 @@ class Life:
             store.close()
 
 
-def _wrapped(
-    placement: Placement, schedule: Schedule, one_append: bool
-) -> Mapping[str, Participant]:
-    stores = placement.open_stores()
-    local = None if one_append else False
-    wrapped: dict[int, Participant] = {}
-    for collection, store in stores.items():
-        if id(store) not in wrapped:
-            label = placement.label(collection)
-            wrapped[id(store)] = FaultyStore(store, label, schedule, local=local)
-    return {collection: wrapped[id(store)] for collection, store in stores.items()}
-
-
 def read_from(first: str) -> Callable[[Coordinator], Records]:
     """A reader of all collections that begins with one: what is read first is settled first."""
     start = COLLECTIONS.index(first)
@@ -122,9 +113,11 @@ READERS: Final = (*map(read_from, COLLECTIONS), read_at_once)
 """Every way of reading everything."""
 
 
-def _plain(found: Collection[Stored | Exception]) -> tuple[tuple[str, int, str], ...]:
+def _plain(found: Collection[Scanned]) -> tuple[tuple[str, int, str], ...]:
     records = []
     for stored in found:
-        assert isinstance(stored, Stored), stored
-        records.append((stored.record_id, stored.revision, stored.document))
+        # What is left of deleted ones is nobody's to read.
+        if not isinstance(stored, Deleted):
+            assert isinstance(stored, Stored), stored
+            records.append((stored.record_id, stored.revision, stored.document))
     return tuple(sorted(records))

@@ -66,7 +66,7 @@ def tables_of(grove: Grove) -> Tables:
     found: Tables = {}
     for collection, store in grove.coordinator.participants.items():
         assert isinstance(store, MemoryStore)
-        found[collection] = store._tables[collection]
+        found[collection] = store._tables[collection]  # type: ignore[assignment] # none is deleted
     return found
 
 

@@ -16,7 +16,7 @@ from grove_sm.domain import (
     Reservation,
 )
 from grove_sm.operations.audit import AuditReport
-from grove_sm.operations.plan import Stored
+from grove_sm.operations.plan import Deleted, Scanned
 from grove_sm.results import BountyClaimed, Claimed, Contributed
 
 _KINDS: Final[Mapping[str, type[Record]]] = {
@@ -90,10 +90,12 @@ def record(value: Record) -> str:
     return _TELL[type(value)](value)
 
 
-def stored(collection: str, found: Stored | Exception) -> str:
+def stored(collection: str, found: Scanned) -> str:
     """What stands in a store, without asking whether it should."""
     if isinstance(found, Exception):
         return f"damaged: {found}"
+    if isinstance(found, Deleted):
+        return f"{found.record_id}, deleted (r{found.revision} by {found.txid})"
     kind = found.record_id.partition(":")[0] if collection == "credits" else collection
     told = record(_KINDS[kind].from_document(json.loads(found.document)))
     return f"{told} (r{found.revision} by {found.txid})"
@@ -140,7 +142,7 @@ def audit(report: AuditReport) -> list[str]:
     ]
 
 
-def collection(name: str, found: Sequence[Stored | Exception]) -> Iterator[str]:
+def collection(name: str, found: Sequence[Scanned]) -> Iterator[str]:
     """What a collection holds, or seems to."""
     yield from (f"{name}: {stored(name, record)}" for record in found)
     if not found:
