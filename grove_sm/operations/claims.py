@@ -79,14 +79,12 @@ def take(request: ClaimRequest, facts: Facts) -> Taken:
     holds the target.
     """
     ended: list[Write] = []
-    attempts = 0
     for stored, claim in active_on(request.target_ref, facts):
         if is_live(claim, request.now):
             if claim.agent.agent_id == request.agent.agent_id:
                 renewed = _extended(claim, request.now, request.lease_seconds)
                 return Taken(renewed, (update(CLAIMS, stored, renewed),), renewed=True)
             raise _held_by_another(claim)
-        attempts = max(attempts, claim.attempt_count + 1)
         ended.append(update(CLAIMS, stored, move(claim, "expire")))
     claim = Claim(
         claim_id=request.claim_id,
@@ -98,9 +96,21 @@ def take(request: ClaimRequest, facts: Facts) -> Taken:
         heartbeat_at=request.now,
         lease_expires_at=later(request.now, request.lease_seconds),
         context=request.context,
-        attempt_count=attempts,
+        attempt_count=_attempts_before(request.target_ref, facts),
     )
     return Taken(claim, (*ended, create(CLAIMS, claim.claim_id, claim)), renewed=False)
+
+
+def _attempts_before(target_ref: str, facts: Facts) -> int:
+    """How many attempts in a row, up to now, have ended by a lease that ran out.
+
+    A claim that was released or completed begins the count anew.
+    """
+    newest = facts.find_newest(CLAIMS, targetRef=target_ref)
+    if newest is None:
+        return 0
+    claim = decode(Claim, newest)
+    return 0 if claim.status in ("released", "completed") else claim.attempt_count + 1
 
 
 def held(request: HeldRequest, facts: Facts) -> tuple[Stored, Claim]:

@@ -33,11 +33,9 @@ def take(
     """A new claim on any target, or the same agent's renewed; one that ran out is expired."""
     now, until = call.now, _until(target, seconds, call.now)
     claims = dict(records.claims)
-    attempts = 0
     for found in active_on(records, target):
         if not is_live(found, now):
             claims[found.claim_id] = changed(found, status="expired")
-            attempts = found.attempt_count + 1
         elif found.agent.agent_id != agent.agent_id:
             raise _held_by_another(found)
         else:
@@ -52,10 +50,19 @@ def take(
         created_at=now,
         heartbeat_at=now,
         lease_expires_at=until,
-        attempt_count=attempts,
+        attempt_count=_attempts_before(records, target),
     )
     claims[made.claim_id] = made
     return replace(records, claims=claims), {"claim": made, "renewed": False}
+
+
+def _attempts_before(records: Records, target: str) -> int:
+    """One more for each attempt after a lease that ran out, until one is released or completed."""
+    on_target = [found for found in records.claims.values() if found.target_ref == target]
+    newest = max(on_target, key=lambda found: (found.created_at, found.claim_id), default=None)
+    if newest is None or newest.status in ("released", "completed"):
+        return 0
+    return newest.attempt_count + 1
 
 
 def heartbeat(records: Records, request: Heartbeat, call: Call) -> Step:

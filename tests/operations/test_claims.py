@@ -1,10 +1,21 @@
 """Claims on targets and bounties, leases and the clock (Grove protocol, sections 4 and 5)."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from grove_sm import Agent, Bounty, Grove
 from grove_sm.domain.errors import ClaimConflict, NotFound, StateConflict
 from grove_sm.lifecycles import BOUNTY
+from grove_sm.operations.claim_ends import (
+    ExpireClaimRequest,
+    plan_complete,
+    plan_expire_claim,
+    plan_release,
+)
+from grove_sm.operations.claims import HeldRequest
+from grove_sm.operations.plan import Facts, Plan
 from tests.groves import CODER, NOW, REVIEWER, SPONSOR
 
 from .world import (
@@ -94,12 +105,48 @@ def test_a_lease_that_has_run_out_is_taken_over(world: World, agent: Agent, now:
     assert plan.keys == ("target:file:a",)
 
 
+def hour(number: int) -> str:
+    """So many hours from now."""
+    return f"2026-01-01T{12 + number}:00:00.000Z"
+
+
 def test_each_take_over_counts(world: World) -> None:
     for attempt in range(4):
-        now = f"2026-01-01T{12 + attempt}:00:00.000Z"
-        world.do(claim("file:a", (CODER, REVIEWER)[attempt % 2], now=now, claim_id=f"c{attempt}"))
+        agent = (CODER, REVIEWER)[attempt % 2]
+        world.do(claim("file:a", agent, now=hour(attempt), claim_id=f"c{attempt}"))
     assert [c.attempt_count for c in claims(world)] == [0, 1, 2, 3]
     assert [c.claim_id for c in claims(world, status="active")] == ["c3"]
+
+
+def test_an_attempt_counts_although_the_one_before_was_swept(world: World) -> None:
+    for number in range(3):
+        world.do(claim("file:a", CODER, now=hour(number), claim_id=f"c{number}"))
+        expire = ExpireClaimRequest(f"c{number}", None, has_credits=False, now=hour(number + 1))
+        world.do(partial(plan_expire_claim, expire))
+    assert [(c.status, c.attempt_count) for c in claims(world)] == [
+        ("expired", 0),
+        ("expired", 1),
+        ("expired", 2),
+    ]
+
+
+@pytest.mark.parametrize("end", [plan_release, plan_complete])
+def test_an_attempt_that_was_ended_in_time_begins_the_count_anew(
+    world: World, end: Callable[[HeldRequest, Facts], Plan]
+) -> None:
+    world.do(claim("file:a", CODER, claim_id="c0"))
+    world.do(claim("file:a", REVIEWER, now=hour(1), claim_id="c1"))
+    world.do(partial(end, HeldRequest("c1", None, hour(1))))
+    world.do(claim("file:a", CODER, now=hour(2), claim_id="c2"))
+    world.do(claim("file:b", CODER, now=hour(2), claim_id="c3"))
+    world.do(claim("file:a", CODER, now=hour(3), claim_id="c4"))
+    assert {c.claim_id: c.attempt_count for c in claims(world)} == {
+        "c0": 0,
+        "c1": 1,
+        "c2": 0,
+        "c3": 0,
+        "c4": 1,
+    }
 
 
 @pytest.mark.parametrize("status", ["released", "completed", "expired"])
