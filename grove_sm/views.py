@@ -6,7 +6,7 @@ from typing import ClassVar, Generic, TypeVar, get_args
 
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.domain import Account, Bounty, Claim, Contribution, Handoff, Kind, Record
-from grove_sm.domain.arguments import text_argument
+from grove_sm.domain.arguments import limit_argument, text_argument
 from grove_sm.domain.errors import NotFound, StateConflict, ValidationError
 from grove_sm.lifecycles import BOUNTY, CLAIM, HANDOFF
 from grove_sm.operations.documents import decode
@@ -45,10 +45,7 @@ class _View(Generic[R]):
         raise NotFound(record=f"{self._kind.__name__.lower()} {record_id}")
 
     def _list(self, limit: int | None, **where: str | None) -> list[R]:
-        if limit is not None and (not isinstance(limit, int) or limit < 0):
-            raise ValidationError(
-                field="limit", rule="must be a whole number of at least 0", value=limit
-            )
+        limit_argument(limit)
         for field, choices in self._choices.items():
             value = where.get(field)
             if value is not None and value not in choices:

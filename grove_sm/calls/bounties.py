@@ -8,15 +8,13 @@ from grove_sm.calls.base import agent_id_of
 from grove_sm.calls.claiming import ClaimCalls
 from grove_sm.domain import Agent, Bounty, Claim, Criteria, normalise_time
 from grove_sm.domain.arguments import agent_argument, text_argument
-from grove_sm.operations import bounties, bounty_ends
+from grove_sm.operations import bounties, bounty_ends, claim_ends
 from grove_sm.operations.bounties import (
     OpenBountyRequest,
-    ReleaseBountyRequest,
     bounty_target,
     plan_claim_bounty,
     plan_create_bounty,
     plan_open_bounty,
-    plan_release_bounty,
 )
 from grove_sm.operations.bounty_ends import (
     CancelBountyRequest,
@@ -26,6 +24,7 @@ from grove_sm.operations.bounty_ends import (
     plan_complete_bounty,
     plan_settle_bounty,
 )
+from grove_sm.operations.claim_ends import ReleaseBountyRequest, plan_release_bounty
 from grove_sm.operations.claims import later
 from grove_sm.requests import claim_request
 from grove_sm.results import BountyClaimed
@@ -177,7 +176,7 @@ class BountyCalls(ClaimCalls):
         )
         return self._change(
             Bounty,
-            bounties.RELEASE,
+            claim_ends.RELEASE_BOUNTY,
             lambda facts: plan_release_bounty(request, facts),
             now=now,
             agent=agent,

@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 from grove_sm.calls.base import Calls
 from grove_sm.commit.coordinator import Executed
 from grove_sm.domain import Bounty, Claim, Handoff
-from grove_sm.domain.errors import GroveError, ValidationError
+from grove_sm.domain.arguments import limit_argument
+from grove_sm.domain.errors import GroveError
 from grove_sm.lifecycles import BOUNTY, HANDOFF, Lifecycle
 from grove_sm.operations import bounty_ends, claim_ends, handoffs
 from grove_sm.operations.bounty_ends import ExpireBountyRequest, plan_expire_bounty
@@ -58,10 +59,7 @@ class SweepCalls(Calls):
 
         What could not be read or done now is in the report's failures. Raises ValidationError.
         """
-        if limit is not None and (type(limit) is not int or limit < 0):
-            raise ValidationError(
-                field="limit", rule="must be a whole number of at least 0", value=limit
-            )
+        limit_argument(limit)
         now = self.coordinator.now()
         stalled_since = None
         if stalled_after is not None:

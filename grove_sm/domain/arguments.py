@@ -18,3 +18,13 @@ def agent_argument(value: object) -> Agent:
     if not isinstance(value, Agent):
         raise ValidationError(field="agent", rule="must be an Agent", value=value)
     return value
+
+
+def limit_argument(value: object) -> int | None:
+    """The value, if it says how many there may be at most; None: any number.
+
+    Raises ValidationError.
+    """
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise ValidationError(field="limit", rule="must be a whole number of at least 0", value=value)

@@ -8,22 +8,15 @@ from typing import Final, NamedTuple
 from grove_sm.domain import Bounty, Reservation
 from grove_sm.domain.errors import StateConflict, ValidationError
 from grove_sm.lifecycles import BOUNTY, advance
-from grove_sm.operations.claims import (
-    ClaimRequest,
-    active_on,
-    move,
-    require_holder,
-    take,
-)
+from grove_sm.operations.claims import ClaimRequest, take
 from grove_sm.operations.credits import Movement, reservation
 from grove_sm.operations.documents import create, known, update
-from grove_sm.operations.layout import BOUNTIES, BOUNTY_TARGET, CLAIMS, bounty_family
-from grove_sm.operations.plan import Facts, Plan, Stored, Write, make_plan
+from grove_sm.operations.layout import BOUNTIES, BOUNTY_TARGET, bounty_family
+from grove_sm.operations.plan import Facts, Plan, Stored, make_plan
 
 CREATE: Final = "create_bounty"
 OPEN: Final = "open_bounty"
 CLAIM: Final = "claim_bounty"
-RELEASE: Final = "release_bounty"
 
 
 class OpenBountyRequest(NamedTuple):
@@ -32,14 +25,6 @@ class OpenBountyRequest(NamedTuple):
     bounty_id: str
     agent_id: str
     reservation_id: str | None
-    now: str
-
-
-class ReleaseBountyRequest(NamedTuple):
-    """A claimed bounty to let go of; by its claimant, where it names an agent."""
-
-    bounty_id: str
-    agent_id: str | None
     now: str
 
 
@@ -123,27 +108,6 @@ def plan_claim_bounty(bounty_id: str, request: ClaimRequest, facts: Facts) -> Pl
             "bounty": bounty.to_document(),
             "renewed": taken.renewed,
         },
-    )
-
-
-def plan_release_bounty(request: ReleaseBountyRequest, facts: Facts) -> Plan:
-    """What to write for a claimant to let go: the claim `released`, the bounty `open` again.
-
-    Raises NotFound; StateConflict if it is not claimed or the lease has run out; ClaimConflict if
-    another agent holds it.
-    """
-    stored, bounty = known_bounty(request.bounty_id, facts)
-    opened = reopened(bounty, request.now)
-    ended: list[Write] = []
-    for found, claim in active_on(bounty_target(bounty.bounty_id), facts):
-        require_holder(claim, request.agent_id, request.now)
-        ended.append(update(CLAIMS, found, move(claim, "release")))
-    return make_plan(
-        RELEASE,
-        facts,
-        writes=(*ended, update(BOUNTIES, stored, opened)),
-        keys=(bounty_family(bounty.bounty_id),),
-        result={"bounty": opened.to_document()},
     )
 
 

@@ -3,14 +3,14 @@
 Grove protocol, sections 4 and 7.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from grove_sm.domain import Claim
 from grove_sm.domain.errors import ValidationError
-from grove_sm.operations.bounties import known_bounty, reopened
+from grove_sm.operations.bounties import bounty_target, known_bounty, reopened
 from grove_sm.operations.bounty_ends import ExpireBountyRequest, is_overdue, plan_expire_bounty
-from grove_sm.operations.claims import HeldRequest, held, is_live, move
+from grove_sm.operations.claims import HeldRequest, active_on, held, is_live, move, require_holder
 from grove_sm.operations.documents import look_up, update
 from grove_sm.operations.layout import (
     BOUNTIES,
@@ -22,6 +22,7 @@ from grove_sm.operations.layout import (
 from grove_sm.operations.plan import Facts, Plan, Stored, make_plan
 
 RELEASE: Final = "release"
+RELEASE_BOUNTY: Final = "release_bounty"
 COMPLETE: Final = "complete"
 EXPIRE: Final = "expire_claim"
 
@@ -29,6 +30,14 @@ _COMPLETED_OTHERWISE: Final[Mapping[str, str]] = {
     BOUNTY_TARGET: "a bounty, which is completed with it by complete_bounty or settle_bounty",
     HANDOFF_TARGET: "a handoff, which is processed with it by acknowledge",
 }
+
+
+class ReleaseBountyRequest(NamedTuple):
+    """A claimed bounty to let go of; by its claimant, where it names an agent."""
+
+    bounty_id: str
+    agent_id: str | None
+    now: str
 
 
 class ExpireClaimRequest(NamedTuple):
@@ -47,7 +56,24 @@ def plan_release(request: HeldRequest, facts: Facts) -> Plan:
     another agent holds it.
     """
     stored, claim = held(request, facts)
-    return _ended(RELEASE, stored, move(claim, "release"), request.now, facts)
+    return _ended(RELEASE, [(stored, move(claim, "release"))], claim.target_ref, request.now, facts)
+
+
+def plan_release_bounty(request: ReleaseBountyRequest, facts: Facts) -> Plan:
+    """What to write for a claimant to let go: the claim `released`, the bounty `open` again.
+
+    Raises NotFound; StateConflict if it is not claimed or the lease has run out; ClaimConflict if
+    another agent holds it.
+    """
+    _, bounty = known_bounty(request.bounty_id, facts)
+    # Refuses every state but claimed before the claims are looked at.
+    reopened(bounty, request.now)
+    target = bounty_target(bounty.bounty_id)
+    released = []
+    for stored, claim in active_on(target, facts):
+        require_holder(claim, request.agent_id, request.now)
+        released.append((stored, move(claim, "release")))
+    return _ended(RELEASE_BOUNTY, released, target, request.now, facts)
 
 
 def plan_complete(request: HeldRequest, facts: Facts) -> Plan:
@@ -62,7 +88,8 @@ def plan_complete(request: HeldRequest, facts: Facts) -> Plan:
             raise ValidationError(
                 field="claimId", rule=f"must not be the claim on {what}", value=claim.claim_id
             )
-    return _ended(COMPLETE, stored, move(claim, "complete"), request.now, facts)
+    completed = [(stored, move(claim, "complete"))]
+    return _ended(COMPLETE, completed, claim.target_ref, request.now, facts)
 
 
 def plan_expire_claim(request: ExpireClaimRequest, facts: Facts) -> Plan:
@@ -80,7 +107,7 @@ def plan_expire_claim(request: ExpireClaimRequest, facts: Facts) -> Plan:
         if is_overdue(bounty, request.now):
             expire = ExpireBountyRequest(bounty_id, request.has_credits, request.now)
             return plan_expire_bounty(expire, facts)
-    return _ended(EXPIRE, stored, move(claim, "expire"), request.now, facts)
+    return _ended(EXPIRE, [(stored, move(claim, "expire"))], claim.target_ref, request.now, facts)
 
 
 def has_run_out(claim: Claim, now: str, stalled_since: str | None = None) -> bool:
@@ -89,15 +116,23 @@ def has_run_out(claim: Claim, now: str, stalled_since: str | None = None) -> boo
     return claim.status == "active" and (is_stalled or not is_live(claim, now))
 
 
-def _ended(operation: str, stored: Stored, ended: Claim, now: str, facts: Facts) -> Plan:
-    """A claim as it has ended; the bounty that it held, if any, is open again."""
-    writes = [update(CLAIMS, stored, ended)]
-    result = {"claim": ended.to_document()}
-    if ended.target_ref.startswith(BOUNTY_TARGET):
-        bounty_stored, bounty = known_bounty(ended.target_ref.removeprefix(BOUNTY_TARGET), facts)
+def _ended(
+    operation: str,
+    ended: Sequence[tuple[Stored, Claim]],
+    target_ref: str,
+    now: str,
+    facts: Facts,
+) -> Plan:
+    """Claims on a target as they have ended; the bounty that they held, if any, is open again."""
+    writes = [update(CLAIMS, stored, claim) for stored, claim in ended]
+    result = {}
+    for _, claim in ended:
+        result["claim"] = claim.to_document()
+    if target_ref.startswith(BOUNTY_TARGET):
+        bounty_stored, bounty = known_bounty(target_ref.removeprefix(BOUNTY_TARGET), facts)
         bounty = reopened(bounty, now)
         writes.append(update(BOUNTIES, bounty_stored, bounty))
         result["bounty"] = bounty.to_document()
     return make_plan(
-        operation, facts, writes=writes, keys=(target_family(ended.target_ref),), result=result
+        operation, facts, writes=writes, keys=(target_family(target_ref),), result=result
     )

@@ -18,6 +18,9 @@ from .scenarios import (
     contribute,
     create_bounty,
     grant,
+    granted,
+    nothing,
+    offered,
 )
 
 Operation = Callable[[Grove, Any], Any]
@@ -58,25 +61,12 @@ class Pair(NamedTuple):
 # What they find.
 
 
-def _nothing(grove: Grove) -> None:
-    """An empty grove."""
-
-
 def _taken(grove: Grove) -> Any:
     return claim(grove, OTHER_CODER).claim
 
 
-def _granted(grove: Grove) -> None:
-    grove.grant_credits(SPONSOR.agent_id, 100)
-
-
-def _offered(grove: Grove) -> Any:
-    _granted(grove)
-    return create_bounty(grove)
-
-
 def _bounty_taken(grove: Grove) -> Any:
-    return grove.claim_bounty(_offered(grove).bounty_id, agent=OTHER_CODER).bounty
+    return grove.claim_bounty(offered(grove).bounty_id, agent=OTHER_CODER).bounty
 
 
 def _fulfilled(grove: Grove) -> Any:
@@ -180,17 +170,15 @@ def _page(collection: str) -> Operation:
 _PAGES: Final = [_page(collection) for collection in COLLECTIONS]
 
 PAIRS: Final = (
-    Pair("claim, claim", _nothing, [_claim(CODER)], [_claim(OTHER_CODER)]),
-    Pair("claim, claim by the same agent", _nothing, [_claim(CODER)], [_claim(CODER)]),
+    Pair("claim, claim", nothing, [_claim(CODER)], [_claim(OTHER_CODER)]),
+    Pair("claim, claim by the same agent", nothing, [_claim(CODER)], [_claim(CODER)]),
     Pair("take over, take over", _taken, [_claim(CODER)], [_claim(SPONSOR)], _HOUR),
     Pair("take over, claim again", _taken, [_claim(CODER)], [_claim(OTHER_CODER)], _HOUR),
     Pair("heartbeat, claim again", _taken, [_heartbeat], [_claim(OTHER_CODER)]),
     Pair("release, claim", _taken, [_release], [_claim(CODER)]),
     Pair("claim, sweep", _taken, [_claim(CODER)], [_sweep], _HOUR),
     Pair("sweep, sweep", _taken, [_sweep], [_sweep], _HOUR),
-    Pair(
-        "claim a bounty, claim it", _offered, [_claim_bounty(CODER)], [_claim_bounty(OTHER_CODER)]
-    ),
+    Pair("claim a bounty, claim it", offered, [_claim_bounty(CODER)], [_claim_bounty(OTHER_CODER)]),
     Pair(
         "take a bounty over, claim it again",
         _bounty_taken,
@@ -199,7 +187,7 @@ PAIRS: Final = (
         _HOUR,
     ),
     Pair("release a bounty, claim it", _bounty_taken, [_release_bounty], [_claim_bounty(CODER)]),
-    Pair("claim a bounty, cancel it", _offered, [_claim_bounty(CODER)], [_cancel], deaths=0),
+    Pair("claim a bounty, cancel it", offered, [_claim_bounty(CODER)], [_cancel], deaths=0),
     Pair("settle a bounty, cancel it", _fulfilled, [_settle], [_cancel]),
     Pair("settle a bounty, settle it", _fulfilled, [_settle], [_settle], deaths=0),
     Pair(
@@ -210,27 +198,27 @@ PAIRS: Final = (
         _HOUR,
         deaths=0,
     ),
-    Pair("grant, create a bounty", _granted, [_grant], [_create_bounty]),
+    Pair("grant, create a bounty", granted, [_grant], [_create_bounty]),
     Pair(
         "create a bounty, and one too many",
-        _granted,
+        granted,
         [_create_bounty_without_key],
         [_create_bounty_without_key],
     ),
-    Pair("create a bounty twice, one key", _granted, [_create_bounty], [_create_bounty]),
-    Pair("contribute twice, one key", _nothing, [_contribute("key")], [_contribute("key")]),
-    Pair("contribute twice, no key", _nothing, [_contribute()], [_contribute()]),
-    Pair("contribute, review it", _nothing, [_contribute()], [_review_of_what_is_to_come]),
+    Pair("create a bounty twice, one key", granted, [_create_bounty], [_create_bounty]),
+    Pair("contribute twice, one key", nothing, [_contribute("key")], [_contribute("key")]),
+    Pair("contribute twice, no key", nothing, [_contribute()], [_contribute()]),
+    Pair("contribute, review it", nothing, [_contribute()], [_review_of_what_is_to_come]),
     Pair("reply, reply", contribute, [_reply(REVIEWER)], [_reply(_OTHER_REVIEWER, "Looks wrong")]),
     Pair("reply, pick up", contribute, [_reply(_OTHER_REVIEWER)], [_pick_up(REVIEWER)]),
     Pair("pick up, pick up", contribute, [_pick_up(REVIEWER)], [_pick_up(_OTHER_REVIEWER)]),
-    Pair("contribute, read every page", _nothing, [_contribute()], _PAGES),
-    Pair("contribute, audit", _nothing, [_contribute()], [_audit]),
-    Pair("contribute, finish what is applied", _nothing, [_contribute(), _finish], [_recover]),
+    Pair("contribute, read every page", nothing, [_contribute()], _PAGES),
+    Pair("contribute, audit", nothing, [_contribute()], [_audit]),
+    Pair("contribute, finish what is applied", nothing, [_contribute(), _finish], [_recover]),
     *(
         Pair(
             f"recover a claim that died before {effect}, claim",
-            _nothing,
+            nothing,
             [_recover],
             [_claim(CODER)],
             leftover=Leftover(_claim(OTHER_CODER), effect),
@@ -240,5 +228,5 @@ PAIRS: Final = (
 )
 """Operations that meet; one that is named here gets the whole treatment."""
 
-SMALL: Final = Pair("grant, look", _nothing, [_grant], [_page(CREDITS)])
+SMALL: Final = Pair("grant, look", nothing, [_grant], [_page(CREDITS)])
 """Of so few steps that every interleaving can be run."""

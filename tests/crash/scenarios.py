@@ -149,26 +149,28 @@ cancel_bounty: Final = _of_bounty("cancel_bounty", SPONSOR)
 # What they find.
 
 
-def _nothing(grove: Grove) -> None:
+def nothing(grove: Grove) -> None:
     """An empty grove."""
 
 
-def _granted(grove: Grove) -> None:
+def granted(grove: Grove) -> None:
+    """Credits of the sponsor."""
     grove.grant_credits(SPONSOR.agent_id, 100)
 
 
 def _drafted(grove: Grove) -> None:
-    _granted(grove)
+    granted(grove)
     create_bounty(grove, draft=True)
 
 
-def _offered(grove: Grove) -> None:
-    _granted(grove)
-    create_bounty(grove)
+def offered(grove: Grove) -> Any:
+    """An open bounty."""
+    granted(grove)
+    return create_bounty(grove)
 
 
 def _taken(grove: Grove) -> None:
-    _offered(grove)
+    offered(grove)
     claim_bounty(grove, OTHER_CODER, key=None)
 
 
@@ -183,7 +185,7 @@ def _completed(grove: Grove) -> None:
 
 
 def _due_soon(grove: Grove) -> None:
-    _granted(grove)
+    granted(grove)
     create_bounty(grove, deadline=PREPARED_AT + timedelta(minutes=10))
     claim_bounty(grove, OTHER_CODER, key=None)
 
@@ -200,16 +202,16 @@ def _delivered(grove: Grove) -> None:
 _HOUR: Final = timedelta(hours=1)
 
 SCENARIOS: Final = (
-    Scenario("contribute", _nothing, [contribute]),
-    Scenario("contribute with a key", _nothing, [partial(contribute, key="contribute")]),
+    Scenario("contribute", nothing, [contribute]),
+    Scenario("contribute with a key", nothing, [partial(contribute, key="contribute")]),
     Scenario("contribute a reply", contribute, [review]),
-    Scenario("grant credits", _nothing, [grant]),
-    Scenario("grant more credits", _granted, [grant]),
-    Scenario("create a bounty", _granted, [create_bounty]),
-    Scenario("claim a bounty", _offered, [claim_bounty]),
+    Scenario("grant credits", nothing, [grant]),
+    Scenario("grant more credits", granted, [grant]),
+    Scenario("create a bounty", granted, [create_bounty]),
+    Scenario("claim a bounty", offered, [claim_bounty]),
     Scenario("renew a bounty's claim", _taken, [partial(claim_bounty, agent=OTHER_CODER)]),
     Scenario("take a bounty over", _taken, [claim_bounty], after=_HOUR),
-    Scenario("claim a target", _nothing, [claim], is_repeatable=False),
+    Scenario("claim a target", nothing, [claim], is_repeatable=False),
     Scenario("take a target over", _taken_target, [partial(claim, key="claim")], after=_HOUR),
     Scenario("keep a claim", _taken_target, [_of_claim("heartbeat")]),
     Scenario("complete a claim", _taken_target, [_of_claim("complete")]),
@@ -219,9 +221,9 @@ SCENARIOS: Final = (
     Scenario("complete a bounty", _fulfilled, [complete_bounty]),
     Scenario("settle a claimed bounty", _fulfilled, [settle_bounty]),
     Scenario("settle a completed bounty", _completed, [settle_bounty]),
-    Scenario("cancel an open bounty", _offered, [cancel_bounty]),
+    Scenario("cancel an open bounty", offered, [cancel_bounty]),
     Scenario("cancel a claimed bounty", _taken, [cancel_bounty]),
-    Scenario("transfer credits", _granted, [transfer]),
+    Scenario("transfer credits", granted, [transfer]),
     Scenario("pick up a handoff", contribute, [pick_up]),
     Scenario(
         "pick up a handoff again",
@@ -243,7 +245,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "contribute twice, applied together",
-        _nothing,
+        nothing,
         [contribute, partial(contribute, summary="Fused kernel, tuned")],
         lag=8,
     ),

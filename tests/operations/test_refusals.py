@@ -239,6 +239,7 @@ OTHERS: Final = (
     invalid("list_contributions", "limit", limit=-1),
     invalid("list_contributions", "limit", limit=1.5),
     invalid("list_contributions", "limit", limit="1"),
+    invalid("list_contributions", "limit", limit=True),
 )
 
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
