@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         PickedUp,
         SweepReport,
     )
-    from grove_sm.settings import Leases
+    from grove_sm.settings import Keep, Leases
 
 __all__ = [
     "Account",
@@ -60,6 +60,7 @@ __all__ = [
     "Handoff",
     "InDoubt",
     "InsufficientCredits",
+    "Keep",
     "Leases",
     "NotFound",
     "NotSwept",

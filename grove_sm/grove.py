@@ -23,7 +23,7 @@ from grove_sm.domain.errors import Corrupt, GroveError
 from grove_sm.opening import close, open_coordinator, settle_settings
 from grove_sm.operations.audit import AuditReport, audit
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.settings import Leases, Settings
+from grove_sm.settings import Keep, Leases, Settings
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
 
 log = logging.getLogger("grove_sm")
@@ -86,6 +86,7 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
         stores: Mapping[str, str] | None = None,
         topology: Mapping[str, Sequence[str | Route]] | None = None,
         leases: Leases | None = None,
+        keep: Keep | None = None,
         create: bool = True,
         clock: Callable[[], datetime] = _utc_now,
         random: Callable[[], str] = _random_name,
@@ -107,6 +108,8 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
             topology: for each role, the roles that its contributions are handed off to; as a
                 `Route`, with whether and in which time they are to reply.
             leases: how long claims are held without a heartbeat.
+            keep: how long claims and handoffs are kept once they have ended, before a sweep
+                deletes them; by default for ever.
             create: whether a missing or empty folder becomes a grove.
             clock: the time now, with a zone; what all times and leases go by.
             random: a new random name at each call, for ids; it must never repeat.
@@ -126,6 +129,7 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
             stores=stores,
             topology=topology,
             leases=leases,
+            keep=keep,
             create=create,
         )
         coordinator = open_coordinator(

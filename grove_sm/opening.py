@@ -9,7 +9,7 @@ from grove_sm.commit.coordinator import Coordinator
 from grove_sm.connect import check_urls, open_journal, open_stores
 from grove_sm.domain import Route, format_time
 from grove_sm.domain.errors import ValidationError
-from grove_sm.settings import Leases, Settings, load_settings, routes
+from grove_sm.settings import Keep, Leases, Settings, load_settings, routes
 from grove_sm.tracing import trace_to_file
 
 
@@ -20,6 +20,7 @@ def settle_settings(
     stores: Mapping[str, str] | None,
     topology: Mapping[str, Sequence[str | Route]] | None,
     leases: Leases | None,
+    keep: Keep | None,
     create: bool,
 ) -> Settings:
     """The settings of a folder, or those given in its place; see `Grove.open` for each.
@@ -27,10 +28,10 @@ def settle_settings(
     Raises ValidationError; StoreUnavailable if the folder cannot be read or written.
     """
     if folder is not None:
-        if any(given is not None for given in (journal, stores, topology, leases)):
+        if any(given is not None for given in (journal, stores, topology, leases, keep)):
             raise ValidationError(
                 field="folder",
-                rule="must not be given together with journal, stores, topology or leases",
+                rule="must not be given together with journal, stores, topology, leases or keep",
             )
         return load_settings(folder, create=create)
     if journal is None or stores is None:
@@ -43,6 +44,7 @@ def settle_settings(
         stores=dict(stores),
         topology=routes(topology or {}),
         leases=leases or Leases(),
+        keep=keep or Keep(),
     )
 
 

@@ -82,6 +82,8 @@ class SweepReport:
         bounties_reopened: bounties that were held by one of these.
         bounties_expired: bounties past their deadline, with their claim and reservation.
         handoffs_expired: handoffs that nobody replied to in time.
+        claims_forgotten: claims that ended long ago; without those of forgotten handoffs.
+        handoffs_forgotten: handoffs that ended long ago, with their deliveries.
         failures: what could not be done now.
         is_complete: whether everything was looked at; not, if it had to stop before, or a
             collection could not be read.
@@ -91,15 +93,19 @@ class SweepReport:
     bounties_reopened: list[str] = field(default_factory=list)
     bounties_expired: list[str] = field(default_factory=list)
     handoffs_expired: list[str] = field(default_factory=list)
+    claims_forgotten: list[str] = field(default_factory=list)
+    handoffs_forgotten: list[str] = field(default_factory=list)
     failures: list[NotSwept] = field(default_factory=list)
     is_complete: bool = True
 
     @property
     def swept(self) -> int:
-        """How many steps it took: records that were brought to their end."""
+        """How many steps it took: records that were brought to their end, or forgotten."""
         done: Sequence[Sequence[str]] = (
             self.claims_expired,
             self.bounties_expired,
             self.handoffs_expired,
+            self.claims_forgotten,
+            self.handoffs_forgotten,
         )
         return sum(map(len, done))

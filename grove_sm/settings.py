@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from grove_sm.domain import Record, Route
 from grove_sm.domain.errors import ABSENT, StoreUnavailable, ValidationError
-from grove_sm.domain.fields import Seconds
+from grove_sm.domain.fields import Maybe, Seconds
 from grove_sm.domain.frozen import FrozenDict
 from grove_sm.domain.values import Flaw
 from grove_sm.operations.layout import BOUNTY_TARGET, COLLECTIONS, CREDITS, HANDOFF_TARGET
@@ -57,6 +57,12 @@ reviewer = ["coder"]
 claim = 300
 bounty = 1800
 handoff = 300
+
+# For how many seconds claims and handoffs are kept once they have ended, before a sweep deletes
+# them; without a line, for ever. 30 days are 2592000.
+[keep]
+# claims = 2592000
+# handoffs = 2592000
 """
 
 Role = Annotated[str, Field(min_length=1, max_length=128)]
@@ -83,6 +89,13 @@ class Leases(Record):
         return self.handoff if target_ref.startswith(HANDOFF_TARGET) else self.claim
 
 
+class Keep(Record):
+    """How long records are kept once they have ended, in seconds; None: for ever."""
+
+    claims: Maybe[Seconds] = None
+    handoffs: Maybe[Seconds] = None
+
+
 class Settings(Record):
     """A deployment's settings; see the template for what each means.
 
@@ -94,6 +107,7 @@ class Settings(Record):
     stores: Mapping[str, str]
     topology: Mapping[Role, Sequence[Target]] = FrozenDict()
     leases: Leases = Leases()
+    keep: Keep = Keep()
 
     @model_validator(mode="after")
     def _stores_are_the_collections(self) -> Self:

@@ -421,14 +421,21 @@ def _told(entry: Entry) -> Line:
                 "collection": write.collection,
                 "id": write.record_id,
                 "base": write.base,
-                "digest": blake3(write.document.encode()).hexdigest()[:_DIGEST_DIGITS],
-                "fields": {
-                    field: field_of(write.collection, write.document, field)
-                    for field in INDEXED[write.collection]
-                },
+                **_contents(write.collection, write.document),
             }
             for write in entry.writes
         ],
+    }
+
+
+def _contents(collection: str, document: str | None) -> Line:
+    if document is None:
+        return {"deletes": True}
+    return {
+        "digest": blake3(document.encode()).hexdigest()[:_DIGEST_DIGITS],
+        "fields": {
+            field: field_of(collection, document, field) for field in INDEXED[collection]
+        },
     }
 
 
@@ -439,7 +446,8 @@ def _states(holders: Sequence[Holder]) -> list[tuple[str, str]]:
 def _words(read: Read) -> Line:
     if isinstance(read, Get):
         return {"collection": read.collection, "id": read.record_id}
-    return {"collection": read.collection, "where": dict(read.where)}
+    newest = {"newest": True} if read.newest else {}
+    return {"collection": read.collection, "where": dict(read.where), **newest}
 
 
 def _revisions(found: Sequence[Stored]) -> list[tuple[str, int, str]]:

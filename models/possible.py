@@ -85,8 +85,8 @@ class Possible:
         """A reader has seen this. Raises ImpossibleError if it is in no world."""
         before = self.worlds
         self._keep(
-            (world for world in before if world.records == records),
-            lambda: "\nor ".join(_differences(world.records, records) for world in before),
+            (world for world in before if world.records.visible == records),
+            lambda: "\nor ".join(_differences(world.records.visible, records) for world in before),
         )
 
     def told(self, txid: str, *, happened: bool) -> None:

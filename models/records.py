@@ -1,7 +1,7 @@
 """A grove's records as plain dictionaries, and what an operation makes of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -25,13 +25,25 @@ class Balance(NamedTuple):
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that a reader of a grove can see, by id."""
+    """Everything that a reader of a grove can see, by id; and what it has to remember besides.
+
+    Attributes:
+        changed: claim or handoff id -> when it was changed last.
+        published: CID -> the answer of the call that published it.
+    """
 
     contributions: Mapping[str, Contribution] = field(default_factory=dict)
     handoffs: Mapping[str, Handoff] = field(default_factory=dict)
     claims: Mapping[str, Claim] = field(default_factory=dict)
     bounties: Mapping[str, Bounty] = field(default_factory=dict)
     accounts: Mapping[str, Balance] = field(default_factory=dict)
+    changed: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, "Answer"] = field(default_factory=dict)
+
+    @property
+    def visible(self) -> "Records":
+        """What a reader can see of it."""
+        return replace(self, changed={}, published={})
 
 
 Answer = Mapping[str, Any]

@@ -42,6 +42,7 @@ _RULES: Final[Mapping[type[Request], Rule]] = MappingProxyType(
         requests.Acknowledge: handoffs.acknowledge,
         requests.DeadLetter: handoffs.dead_letter,
         requests.Expire: sweeping.expire,
+        requests.Forget: sweeping.forget,
         requests.AllSwept: sweeping.all_swept,
     }
 )
@@ -92,6 +93,7 @@ class Reference:
                 return world, known
             rule = self._rules[type(call.request)]
             records, answer = rule(world.records, call.request, call)
+            records = _noting_changes(world.records, records, call.now)
         except GroveError as refusal:
             return world, refusal
         keys = world.keys
@@ -125,6 +127,16 @@ class Reference:
         return known.answer
 
 
+def _noting_changes(before: Records, after: Records, now: str) -> Records:
+    """Records that know when each claim and handoff was changed last."""
+    changed = dict(before.changed)
+    for old, new in ((before.claims, after.claims), (before.handoffs, after.handoffs)):
+        for record_id in {**old, **new}:
+            if old.get(record_id) != new.get(record_id):
+                changed[record_id] = now
+    return replace(after, changed=changed)
+
+
 def _scope(request: Request) -> str:
     if isinstance(request, Grant):
         return f"agent {request.agent_id}"
@@ -132,7 +144,7 @@ def _scope(request: Request) -> str:
         return f"agent {request.from_agent_id}"
     agent = (
         None
-        if isinstance(request, Sweep | requests.Expire | requests.AllSwept)
+        if isinstance(request, Sweep | requests.Expire | requests.Forget | requests.AllSwept)
         else (request.agent)
     )
     assert agent is not None, "a key is its agent's own"

@@ -172,11 +172,13 @@ class DeadLetter:
 class Sweep:
     """Expire something that has run out, and say whether there was more.
 
-    `stalled_after` not None: also claims without a heartbeat for so many seconds. What a sweep
-    does and says is told by the steps `Expire` and `AllSwept`.
+    `stalled_after` not None: also claims without a heartbeat for so many seconds; `forget_after`
+    not None: forget what ended so many seconds ago. What a sweep does and says is told by the
+    steps `Expire`, `Forget` and `AllSwept`.
     """
 
     stalled_after: float | None = None
+    forget_after: float | None = None
 
 
 Swept = Literal["bounties", "claims", "handoffs"]
@@ -193,8 +195,17 @@ class Expire:
 
 
 @dataclass(frozen=True)
+class Forget:
+    """A step of a sweep: one record that ended long ago is deleted."""
+
+    sweep: Sweep
+    collection: Literal["claims", "handoffs"]
+    record_id: str
+
+
+@dataclass(frozen=True)
 class AllSwept:
-    """A sweep's look around: is there nothing that has run out?"""
+    """A sweep's look around: is there nothing that has run out, or is to be forgotten?"""
 
     sweep: Sweep
 
@@ -219,6 +230,7 @@ Request = (
     | DeadLetter
     | Sweep
     | Expire
+    | Forget
     | AllSwept
 )
 

@@ -10,9 +10,9 @@ from faults.schedule import Crash, Fault
 from faults.weather import Post, Struck
 from grove_sm.domain import format_time
 from grove_sm.domain.errors import GroveError, InDoubt, OutcomeUnknown, StoreUnavailable
-from grove_sm.results import SweepReport
+from grove_sm.results import NotSwept, SweepReport
 from models.possible import Heard, Nothing, Unknown
-from models.requests import Call, Expire, Request
+from models.requests import Call, Expire, Forget, Request
 from stateful_tests.forecast import Drawn, Forecast
 from stateful_tests.observing import answer_of, steps_of
 from stateful_tests.process import Clock, Habits, Process, ask
@@ -64,8 +64,7 @@ class Asked(Ended):
         for failure in self.result.failures:
             heard = self._told(failure.error)
             if isinstance(heard, Unknown):
-                collection, _, record_id = failure.record.split()
-                step = Expire(self.call.request, collection, record_id)  # type: ignore[arg-type]
+                step = _step_of(failure, self.call.request)
                 steps.append((replace(self.call, request=step), heard))
             else:
                 assert isinstance(heard, Nothing), f"not swept: {failure}"
@@ -84,6 +83,14 @@ class Asked(Ended):
                 assert self.is_excused(error), f"failed in good weather: {error!r}"
                 return Nothing()
         return error
+
+
+def _step_of(failure: NotSwept, sweep: Any) -> Expire | Forget:
+    """The step of a sweep whose outcome is unknown."""
+    *old, collection, _, record_id = failure.record.split()
+    kind: Any = Forget if old else Expire
+    step: Expire | Forget = kind(sweep, collection, record_id)
+    return step
 
 
 class Watcher(Protocol):

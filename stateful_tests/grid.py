@@ -60,6 +60,7 @@ _SOMEWHERE: Final = (
     Operation(Sketch("sweep"), hours=30.5),
     Operation(Sketch("sweep"), hours=30.5, sweeps=1),
     Operation(Sketch("sweep"), hours=2.0, sweeps=3),
+    Operation(Sketch("sweep", choice=3), hours=2.0, sweeps=5),
 )
 """Operations that differ from these in what they plan alone: each with one process."""
 

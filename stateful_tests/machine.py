@@ -108,7 +108,7 @@ class History(RuleBasedStateMachine):
         self._mirror = Mirror(original, copy, self._deployment.clock)
         self._possible = Possible(REFERENCE, beginning.world)
         self._total = total
-        self._view = beginning.world.records
+        self._view = beginning.world.records.visible
         self._ended: list[Asked] = []
         self._requests: list[tuple[Request, str | None]] = []
         self._first: dict[tuple[Request, str | None], Any] = {}

@@ -11,7 +11,7 @@ from grove_sm.domain import Account, Bounty, Claim, Handoff, Record
 from grove_sm.results import BountyClaimed, Claimed, Contributed, PickedUp, SweepReport
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
 from models.records import Answer, Balance, Records
-from models.requests import AllSwept, Call, Expire, Sweep, Swept
+from models.requests import AllSwept, Call, Expire, Forget, Sweep, Swept
 from stateful_tests.process import Clock, Habits, Process
 from stateful_tests.sketches import AGENTS
 from tests.crash.placements import Placement
@@ -98,6 +98,10 @@ def steps_of(report: SweepReport, sweep: Call) -> Iterator[tuple[Call, Answer]]:
             step = Expire(sweep.request, collection, record_id)
             reopened = (*report.bounties_reopened, None)[0]
             yield replace(sweep, request=step), {"swept": step, "reopened": reopened}
+    forgotten = [Forget(sweep.request, "claims", n) for n in report.claims_forgotten]
+    forgotten += [Forget(sweep.request, "handoffs", n) for n in report.handoffs_forgotten]
+    for forget in forgotten:
+        yield replace(sweep, request=forget), {"forgotten": forget}
     if not report.failures:
         all_swept = AllSwept(sweep.request)
         yield replace(sweep, request=all_swept), {"all swept": report.is_complete}

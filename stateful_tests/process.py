@@ -158,7 +158,9 @@ def ask(grove: Grove, request: Request, key: str | None) -> Any:
         )
     if isinstance(request, Sweep):
         # One step, since of a call that is cut off it is not known how many it took.
-        return grove.sweep(stalled_after=request.stalled_after, limit=1)
+        return grove.sweep(
+            stalled_after=request.stalled_after, forget_after=request.forget_after, limit=1
+        )
     named = {name: getattr(request, name) for name in request.__dataclass_fields__}
     subject = [named.pop(name) for name in list(named) if name not in _BY_NAME]
     call = getattr(grove, _METHODS[type(request)])

@@ -205,7 +205,10 @@ def _dead_letter(sketch: Sketch, agent: Agent, records: Records) -> Request:
 
 
 def _sweep(sketch: Sketch, _agent: Agent, _records: Records) -> Request:
-    return requests.Sweep(60.0 if sketch.choice == 5 else None)
+    return requests.Sweep(
+        stalled_after=60.0 if sketch.choice == 5 else None,
+        forget_after=60.0 if sketch.choice in (3, 4) else None,
+    )
 
 
 _FITTED: Final[Mapping[str, Callable[[Sketch, Agent, Records], Request]]] = {

@@ -38,6 +38,7 @@ def _in_trouble(kind: str, after: int) -> Step:
 
 _OUTCOME: Final[Step] = partial(History.ask_outcome, slot=1, nth=0)
 _SWEEPS: Final = tuple(_asks("sweep") for _ in range(6))
+_FORGETS: Final = tuple(_asks("sweep", choice=3) for _ in range(8))
 
 
 def _overtaken(at: int, when: Any) -> Step:
@@ -86,6 +87,19 @@ _TOLD: Final[Sequence[Sequence[Step]]] = (
     [_asks("pick_up", _REVIEWER), _waits(2), *_SWEEPS],
     [_asks("pick_up", _REVIEWER), _asks("acknowledge", pick=1), _waits(2), *_SWEEPS],
     [_asks("pick_up", _REVIEWER), _asks("acknowledge"), _waits(2), *_SWEEPS],
+    # Forgetting; what is asked for again is answered as before.
+    [
+        _asks("settle_bounty"),
+        _asks("pick_up", _REVIEWER, key=0),
+        _asks("pick_up", _TESTER),
+        _asks("dead_letter"),
+        _waits(2),
+        *_FORGETS,
+        *_FORGETS,
+        _asks("pick_up", _REVIEWER, key=0),
+        _asks("contribute", _CODER),
+        _asks("claim", _CODER),
+    ],
 )
 
 

@@ -2,38 +2,44 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 from grove_sm.calls.base import Calls
 from grove_sm.commit.coordinator import Executed
-from grove_sm.domain import Bounty, Claim, Handoff
+from grove_sm.commit.txid import is_before
+from grove_sm.domain import Bounty, Claim, Handoff, parse_time
 from grove_sm.domain.arguments import limit_argument
 from grove_sm.domain.errors import GroveError
-from grove_sm.lifecycles import BOUNTY, HANDOFF, Lifecycle
-from grove_sm.operations import bounty_ends, claim_ends, handoffs
+from grove_sm.lifecycles import BOUNTY, CLAIM, HANDOFF, Lifecycle
+from grove_sm.operations import bounty_ends, claim_ends, forgetting, handoffs
 from grove_sm.operations.bounty_ends import ExpireBountyRequest, plan_expire_bounty
 from grove_sm.operations.claim_ends import ExpireClaimRequest, has_run_out, plan_expire_claim
 from grove_sm.operations.claims import later
 from grove_sm.operations.documents import decode
+from grove_sm.operations.forgetting import IsOld, plan_forget_claim, plan_forget_handoff
 from grove_sm.operations.handoffs import plan_expire_handoff
 from grove_sm.operations.layout import BOUNTIES, CLAIMS, HANDOFFS
 from grove_sm.operations.plan import Facts, Plan, Stored
 from grove_sm.results import NotSwept, SweepReport
-from grove_sm.settings import lease_of
+from grove_sm.settings import Keep, lease_of
 
 _PAGE: Final = 500
 
 
 class _Due(NamedTuple):
-    """Records of a collection, in one of these states, that may have to be ended; and how.
+    """Records of a collection, in one of these states, that may have to be swept; and how.
 
-    `is_due` only tells which look so; what `plan` reads decides.
+    `what` is how failures call them. `is_due` only tells which look so; what `plan` reads decides.
+    Of those that come after one that `may_be` not, in the order of their creation, none is.
     """
 
+    what: str
     collection: str
     statuses: Sequence[str]
     is_due: Callable[[Stored], bool]
     plan: Callable[[str, Facts], Plan]
+    may_be: Callable[[Stored], bool] = lambda _: True
 
 
 class SweepCalls(Calls):
@@ -43,10 +49,13 @@ class SweepCalls(Calls):
         self,
         *,
         stalled_after: float | None = None,
+        forget_after: float | None = None,
         limit: int | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> SweepReport:
         """Expire what has run out: bounties past their deadline, claims, overdue handoffs.
+
+        Then forget claims and handoffs that ended long ago, if the settings or the caller say so.
 
         Each record's family is one atomic step, decided on what is there when it is taken: any
         number of sweeps may run at once, and one that is stopped half way has left whole steps.
@@ -54,6 +63,8 @@ class SweepCalls(Calls):
         Args:
             stalled_after: also expire claims whose agent sent no heartbeat for so many seconds,
                 however long their lease.
+            forget_after: delete claims and handoffs that ended so many seconds ago; by default
+                what the settings say, which is to keep them for ever.
             limit: at most so many steps.
             should_stop: asked before each step; True ends the sweep there.
 
@@ -64,8 +75,12 @@ class SweepCalls(Calls):
         stalled_since = None
         if stalled_after is not None:
             stalled_since = later(now, -lease_of(stalled_after, "stalledAfter"))
+        keep = self.settings.keep
+        if forget_after is not None:
+            seconds = lease_of(forget_after, "forgetAfter")
+            keep = Keep(claims=seconds, handoffs=seconds)
         report = SweepReport()
-        for due in self._due(now, stalled_since):
+        for due in (*self._due(now, stalled_since), *_long_ended(now, keep)):
             try:
                 for stored in self._looking_due(due):
                     if should_stop() or (limit is not None and report.swept >= limit):
@@ -74,7 +89,7 @@ class SweepCalls(Calls):
                     self._take_step(due, stored.record_id, now, report)
             except GroveError as error:
                 # What was done before is done, and is told.
-                report.failures.append(NotSwept(due.collection, error))
+                report.failures.append(NotSwept(due.what, error))
                 report.is_complete = False
         return report
 
@@ -82,7 +97,7 @@ class SweepCalls(Calls):
         try:
             executed = self._execute("sweep", partial(due.plan, record_id), now=now)
         except GroveError as error:
-            record = f"{due.collection} record {record_id}"
+            record = f"{due.what} record {record_id}"
             report.failures.append(NotSwept(record, error))
         else:
             _note(executed, report)
@@ -92,6 +107,7 @@ class SweepCalls(Calls):
         # Before their claims, whose end would open them again.
         yield _Due(
             BOUNTIES,
+            BOUNTIES,
             _states_that_expire(BOUNTY),
             lambda stored: bounty_ends.is_overdue(decode(Bounty, stored), now),
             lambda bounty_id, facts: plan_expire_bounty(
@@ -99,6 +115,7 @@ class SweepCalls(Calls):
             ),
         )
         yield _Due(
+            CLAIMS,
             CLAIMS,
             ("active",),
             lambda stored: has_run_out(decode(Claim, stored), now, stalled_since),
@@ -108,6 +125,7 @@ class SweepCalls(Calls):
         )
         yield _Due(
             HANDOFFS,
+            HANDOFFS,
             _states_that_expire(HANDOFF),
             lambda stored: handoffs.is_overdue(decode(Handoff, stored), now),
             lambda handoff_id, facts: plan_expire_handoff(handoff_id, now, facts),
@@ -116,7 +134,41 @@ class SweepCalls(Calls):
     def _looking_due(self, due: _Due) -> Iterator[Stored]:
         for status in due.statuses:
             found = self.coordinator.pages(due.collection, (("status", status),), _PAGE)
-            yield from filter(due.is_due, found)
+            yield from filter(due.is_due, takewhile(due.may_be, found))
+
+
+def _long_ended(now: str, keep: Keep) -> Iterator[_Due]:
+    """What ended longer ago than it is to be kept."""
+    # Handoffs first, which take their deliveries with them.
+    if keep.handoffs is not None:
+        yield _forgotten(
+            HANDOFFS, Handoff, HANDOFF.final, plan_forget_handoff, later(now, -keep.handoffs)
+        )
+    if keep.claims is not None:
+        yield _forgotten(CLAIMS, Claim, CLAIM.final, plan_forget_claim, later(now, -keep.claims))
+
+
+def _forgotten(
+    collection: str,
+    kind: type[Claim | Handoff],
+    statuses: Sequence[str],
+    plan: Callable[[str, IsOld, Facts], Plan],
+    before: str,
+) -> _Due:
+    def is_old(stored: Stored) -> bool:
+        return is_before(stored.txid, parse_time(before))
+
+    def was_created_before(stored: Stored) -> bool:
+        return decode(kind, stored).created_at < before
+
+    return _Due(
+        f"old {collection}",
+        collection,
+        statuses,
+        is_old,
+        lambda record_id, facts: plan(record_id, is_old, facts),
+        was_created_before,
+    )
 
 
 def _states_that_expire(lifecycle: Lifecycle[Any]) -> Sequence[str]:
@@ -136,3 +188,7 @@ def _note(executed: Executed, report: SweepReport) -> None:
         report.claims_expired.append(result["claim"]["claimId"])
         if "bounty" in result:
             report.bounties_reopened.append(result["bounty"]["bountyId"])
+    elif plan.operation == forgetting.CLAIM_FORGOTTEN:
+        report.claims_forgotten.append(result["claimId"])
+    elif plan.operation == forgetting.HANDOFF_FORGOTTEN:
+        report.handoffs_forgotten.append(result["handoffId"])

@@ -27,14 +27,16 @@ _ENDS: Final[Sequence[tuple[str, Callable[["SweepReport"], Sequence[str]]]]] = (
     ("claim expired", lambda report: report.claims_expired),
     ("bounty open again", lambda report: report.bounties_reopened),
     ("handoff expired", lambda report: report.handoffs_expired),
+    ("handoff forgotten", lambda report: report.handoffs_forgotten),
+    ("claim forgotten", lambda report: report.claims_forgotten),
 )
 _COLUMNS: Final = (
     Column("what became of it", lambda row: row[0]),
     Column("record", lambda row: row[1]),
 )
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", re.ASCII)
-_LONGEST: Final = 86_400.0
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", re.ASCII)
+_LONGEST_PAUSE: Final = 86_400.0
 
 
 def sweep(
@@ -56,6 +58,15 @@ def sweep(
             help="Expire claims without a heartbeat for so long too, whatever their lease.",
         ),
     ] = None,
+    forget_after: Annotated[
+        str | None,
+        typer.Option(
+            "--forget-after",
+            metavar="TIME",
+            help="Delete claims and handoffs that ended so long ago: 12h, 30d; by default what "
+            "the settings say, which is to keep them.",
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option("--limit", metavar="N", help="End at most so many records in a sweep."),
@@ -66,6 +77,7 @@ def sweep(
     """Expire what has run out: bounties past their deadline, claims, handoffs without a reply.
 
     A bounty whose claim ran out is open again; one past its deadline gives back what it reserved.
+    With --forget-after, claims and handoffs that have ended long ago are deleted for good.
     Each record is one step with all that hangs on it: any number of sweeps may run at once, and
     Ctrl-C ends one after its step.
 
@@ -73,12 +85,16 @@ def sweep(
     each sweep that did something is told in a line, which is a JSON document with --json;
     failures are told, and the next sweep tries again.
     """
-    pause = None if every is None else _parse_duration(every)
+    pause = None if every is None else _parse_pause(every)
+    kept = None if forget_after is None else _parse_duration("--forget-after", forget_after)
     with _signals() as signals, open_grove(grove) as opened:
 
         def once() -> "SweepReport":
             return opened.sweep(
-                stalled_after=stalled_after, limit=limit, should_stop=lambda: not signals.empty()
+                stalled_after=stalled_after,
+                forget_after=kept,
+                limit=limit,
+                should_stop=lambda: not signals.empty(),
             )
 
         if pause is not None:
@@ -133,15 +149,25 @@ def _write_failures(report: "SweepReport") -> None:
         write_line(told, to_stderr=True)
 
 
-def _parse_duration(text: str) -> float:
+def _parse_pause(text: str) -> float:
     """The seconds that `--every` says. Raises ValidationError."""
+    from grove_sm.domain.errors import ValidationError
+
+    seconds = _parse_duration("--every", text)
+    if seconds > _LONGEST_PAUSE:
+        raise ValidationError(field="--every", rule="must be at most a day", value=text)
+    return seconds
+
+
+def _parse_duration(option: str, text: str) -> float:
+    """The seconds that an option says. Raises ValidationError."""
     from grove_sm.domain.errors import ValidationError
 
     found = _DURATION.fullmatch(text)
     seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
-    if not 0 < seconds <= _LONGEST:
-        rule = "must be a time such as 30s, 5m or 1h, more than nothing and at most a day"
-        raise ValidationError(field="--every", rule=rule, value=text)
+    if not seconds:
+        rule = "must be a time such as 30s, 5m, 1h or 30d, and more than nothing"
+        raise ValidationError(field=option, rule=rule, value=text)
     return seconds
 
 

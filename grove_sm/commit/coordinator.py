@@ -35,7 +35,7 @@ from grove_sm.domain.errors import (
     StateConflict,
     StoreUnavailable,
 )
-from grove_sm.domain.values import format_time
+from grove_sm.domain.values import format_time, parse_time
 from grove_sm.operations.plan import (
     Expectation,
     Facts,
@@ -168,7 +168,7 @@ class Coordinator:
                 return Executed(None, plan, plan.result)
             entry = make_entry(
                 plan,
-                txid=make_txid(self.clock(), self.journal.coordinator, self.random()),
+                txid=make_txid(parse_time(now), self.journal.coordinator, self.random()),
                 coordinator=self.journal.coordinator,
                 created_at=now,
                 idempotency=idempotency,

@@ -23,6 +23,11 @@ def first_txid_at(now: datetime) -> str:
     return f"tx-{int(now.timestamp() * 1000):012x}"
 
 
+def is_before(txid: str, time: datetime) -> bool:
+    """Whether an id was made before a time; False for what is no id."""
+    return _FORM.fullmatch(txid) is not None and txid < first_txid_at(time)
+
+
 def coordinator_of(txid: str) -> int:
     """The number of the coordinator that made an id. Raises ValidationError if it is not one."""
     match = _FORM.fullmatch(txid)

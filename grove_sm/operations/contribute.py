@@ -46,7 +46,7 @@ def plan_contribute(request: ContributeRequest, facts: Facts) -> Plan:
         facts.need(Get(CONTRIBUTIONS, cid), *_reads(targets, answered))
         published = facts.get(CONTRIBUTIONS, cid)
         if published is not None:
-            return _as_published(published, facts)
+            return _as_published(published, request, facts)
     elif targets:
         facts.need(*_reads(targets, answered))
     for target in targets:
@@ -75,7 +75,11 @@ def plan_contribute(request: ContributeRequest, facts: Facts) -> Plan:
         facts,
         writes=writes,
         keys=[*(contribution_family(held) for held in (cid, *answered)), *deliveries],
-        result=_result(cid, handoffs, [write.record_id for write in replies]),
+        result=_result(
+            cid,
+            {handoff.handoff_id: handoff.to_role for handoff in handoffs},
+            [write.record_id for write in replies],
+        ),
     )
 
 
@@ -131,26 +135,30 @@ def _reply(handoff: Handoff, cid: str) -> Handoff:
     return handoff.replace(status=status, resolved_by_cid=cid)
 
 
-def _as_published(published: Stored, facts: Facts) -> Plan:
+def _as_published(published: Stored, request: ContributeRequest, facts: Facts) -> Plan:
+    cid = published.record_id
     caused = {
-        stored.record_id: decode(Handoff, stored)
-        for stored in facts.find(HANDOFFS, sourceCid=published.record_id)
+        stored.record_id: decode(Handoff, stored).to_role
+        for stored in facts.find(HANDOFFS, sourceCid=cid)
     }
+    # Of those that have been forgotten, the topology tells the roles.
+    routes = request.topology.get(request.contribution.agent.role or "", ())
+    roles = {handoff_id(cid, route.to): route.to for route in routes} | caused
     # What its transaction wrote, in that order; one made by other software may not say.
-    members = json.loads(published.members)
-    wrote = [record_id for name, record_id, _ in members if name == HANDOFFS]
-    handoffs = [caused[record_id] for record_id in wrote if record_id in caused]
-    replied = [record_id for record_id in wrote if record_id not in caused]
-    result = _result(published.record_id, handoffs or list(caused.values()), replied)
+    wrote = [(m[1], m[2]) for m in json.loads(published.members) if m[0] == HANDOFFS]
+    routed = {made: roles[made] for made, revision in wrote if revision == 1 and made in roles}
+    replied = [changed for changed, revision in wrote if revision > 1]
+    result = _result(cid, routed or caused, replied)
     result |= {"duplicate": True, "txid": published.txid}
     return make_plan(OPERATION, facts, writes=(), keys=(), result=result)
 
 
-def _result(cid: str, handoffs: Sequence[Handoff], replied: Sequence[str]) -> dict[str, object]:
+def _result(cid: str, routed: Mapping[str, str], replied: Sequence[str]) -> dict[str, object]:
+    """The result of a contribution: `routed` are its handoffs' ids and roles, in order."""
     return {
         "cid": cid,
-        "routedTo": [handoff.to_role for handoff in handoffs],
-        "handoffIds": [handoff.handoff_id for handoff in handoffs],
+        "routedTo": list(routed.values()),
+        "handoffIds": list(routed),
         "repliedIds": list(replied),
         "duplicate": False,
     }

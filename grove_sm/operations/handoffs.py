@@ -98,7 +98,7 @@ def plan_pick_up(request: PickUpRequest, facts: Facts) -> Plan:
         PICK_UP,
         facts,
         writes=writes,
-        keys=_families(handoff),
+        keys=families(handoff),
         result={
             "handoff": handoff.to_document(),
             "claim": taken.claim.to_document(),
@@ -129,7 +129,7 @@ def plan_acknowledge(request: DeliveredRequest, facts: Facts) -> Plan:
         ACKNOWLEDGE,
         facts,
         writes=(*ended, update(HANDOFFS, stored, processed)),
-        keys=_families(handoff),
+        keys=families(handoff),
         result={"handoff": processed.to_document()},
     )
 
@@ -153,7 +153,7 @@ def plan_dead_letter(request: DeliveredRequest, facts: Facts) -> Plan:
             *end_active(target, "release", request.now, facts),
             update(HANDOFFS, stored, given_up),
         ),
-        keys=_families(handoff),
+        keys=families(handoff),
         result={"handoff": given_up.to_document()},
     )
 
@@ -172,7 +172,7 @@ def plan_expire_handoff(handoff_id: str, now: str, facts: Facts) -> Plan:
             *end_active(handoff_target(handoff_id), "expire", now, facts),
             update(HANDOFFS, stored, expired),
         ),
-        keys=_families(handoff),
+        keys=families(handoff),
         result={"handoff": expired.to_document()},
     )
 
@@ -218,5 +218,6 @@ def handoff_target(handoff_id: str) -> str:
     return HANDOFF_TARGET + handoff_id
 
 
-def _families(handoff: Handoff) -> tuple[str, str]:
+def families(handoff: Handoff) -> tuple[str, str]:
+    """The families that a change of a handoff and its deliveries has to hold."""
     return contribution_family(handoff.source_cid), handoff_family(handoff.handoff_id)

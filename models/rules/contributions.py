@@ -29,7 +29,7 @@ class Contributing(NamedTuple):
         made = contribution_of(request, call.now)
         cid, role = made.cid, made.agent.role
         if cid in records.contributions:
-            return records, _as_published(records, cid)
+            return records, {**records.published[cid], "duplicate": True}
         for relation in made.relations:
             if relation.target_cid not in records.contributions:
                 raise NotFound(record=f"contribution {relation.target_cid}")
@@ -45,17 +45,19 @@ class Contributing(NamedTuple):
         for handoff in replied:
             records = handoffs.reply(records, handoff, cid, call.now)
         caused = self._caused(made, call.now)
-        records = replace(
-            records,
-            contributions={**records.contributions, cid: made},
-            handoffs={**records.handoffs, **{each.handoff_id: each for each in caused}},
-        )
-        return records, {
+        answer = {
             "cid": cid,
             "routed": {handoff.to_role: handoff.handoff_id for handoff in caused},
             "replied": {handoff.handoff_id for handoff in replied},
             "duplicate": False,
         }
+        records = replace(
+            records,
+            contributions={**records.contributions, cid: made},
+            handoffs={**records.handoffs, **{each.handoff_id: each for each in caused}},
+            published={**records.published, cid: answer},
+        )
+        return records, answer
 
     def _caused(self, made: Contribution, now: str) -> list[Handoff]:
         role = made.agent.role
@@ -89,13 +91,3 @@ def contribution_of(request: Contribute, now: str) -> Contribution:
         tags=request.tags,
         created_at=request.created_at or now,
     )
-
-
-def _as_published(records: Records, cid: str) -> dict[str, object]:
-    found = records.handoffs.values()
-    return {
-        "cid": cid,
-        "routed": {each.to_role: each.handoff_id for each in found if each.source_cid == cid},
-        "replied": {each.handoff_id for each in found if each.resolved_by_cid == cid},
-        "duplicate": True,
-    }

@@ -2,15 +2,22 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
-from grove_sm.domain import Claim
+from grove_sm.domain import Claim, Handoff
 from models.records import Records, Step, later
-from models.requests import AllSwept, Call, Expire, Sweep
+from models.requests import AllSwept, Call, Expire, Forget, Sweep
 from models.rules import bounties, claims, handoffs
 
+_ENDED: Final = frozenset({"released", "completed", "expired", "replied", "dead_lettered"})
 
-def due(records: Records, sweep: Sweep, now: str) -> list[Expire]:
+
+def due(records: Records, sweep: Sweep, now: str) -> list[Expire | Forget]:
     """Every step that a sweep has to take now."""
+    return [*_run_out(records, sweep, now), *_long_ended(records, sweep, now)]
+
+
+def _run_out(records: Records, sweep: Sweep, now: str) -> list[Expire]:
     return [
         *(
             Expire(sweep, "bounties", bounty.bounty_id)
@@ -28,6 +35,41 @@ def due(records: Records, sweep: Sweep, now: str) -> list[Expire]:
             if handoffs.expires(handoff, now)
         ),
     ]
+
+
+def _long_ended(records: Records, sweep: Sweep, now: str) -> list[Forget]:
+    if sweep.forget_after is None:
+        return []
+    before = later(now, -timedelta(seconds=sweep.forget_after))
+
+    def has_long_ended(record: Claim | Handoff, record_id: str) -> bool:
+        has_ended = record.status in _ENDED
+        return has_ended and record.created_at < before and records.changed[record_id] < before
+
+    return [
+        *(Forget(sweep, "claims", n) for n, c in records.claims.items() if has_long_ended(c, n)),
+        *(
+            Forget(sweep, "handoffs", n)
+            for n, h in records.handoffs.items()
+            if has_long_ended(h, n)
+        ),
+    ]
+
+
+def forget(records: Records, step: Forget, call: Call) -> Step:
+    """A record that ended long ago is gone, a handoff with its deliveries; or nothing happens."""
+    if step not in due(records, step.sweep, call.now):
+        return records, {"forgotten": None}
+    target = f"handoff:{step.record_id}" if step.collection == "handoffs" else None
+    return replace(
+        records,
+        claims={
+            claim_id: claim
+            for claim_id, claim in records.claims.items()
+            if claim_id != step.record_id and claim.target_ref != target
+        },
+        handoffs={n: handoff for n, handoff in records.handoffs.items() if n != step.record_id},
+    ), {"forgotten": step}
 
 
 def expire(records: Records, step: Expire, call: Call) -> Step:

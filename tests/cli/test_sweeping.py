@@ -97,6 +97,29 @@ def test_a_claim_without_a_heartbeat_for_long_is_expired(overdue: Commands) -> N
     assert overdue.json("sweep", "--stalled-after", "3600")["claimsExpired"] == [kept["claimId"]]
 
 
+def test_what_ended_long_ago_is_forgotten(overdue: Commands) -> None:
+    overdue.json("sweep")
+    ended = {c["claimId"] for c in overdue.json("claims", "--status", "expired")}
+    (handoff,) = (h["handoffId"] for h in overdue.json("handoffs"))
+    assert overdue.run("sweep", "--forget-after", "1h").stdout == "nothing has run out\n"
+    lines = overdue.run("sweep", "--forget-after", "0.001s").stdout.splitlines()[2:]
+    rows = [tuple(re.split(" {2,}", line.rstrip())) for line in lines]
+    assert rows[0] == ("handoff forgotten", handoff)
+    assert set(rows[1:]) == {("claim forgotten", claim) for claim in ended}
+    assert overdue.json("handoffs") == []
+    assert statuses(overdue, "claims") == ["active"]
+    assert overdue.json("audit")["ok"]
+
+
+def test_the_settings_say_what_is_forgotten(overdue: Commands) -> None:
+    overdue.json("sweep")
+    settings = overdue.folder / "grove.toml"
+    settings.write_text(settings.read_text().replace("# handoffs = 2592000", "handoffs = 0.001"))
+    report = overdue.json("sweep")
+    assert len(report["handoffsForgotten"]) == 1
+    assert report["claimsForgotten"] == []
+
+
 @pytest.fixture
 def failing(overdue: Commands) -> Commands:
     """A grove whose settings have lost the credits store, which an overdue bounty needs."""
@@ -213,7 +236,9 @@ BAD = {
     "no pause": ("--every", "0s", "--every"),
     "negative": ("--every=-1s", "--limit", "1", "--every"),
     "too long": ("--every", "25h", "--every"),
-    "a unit it has not": ("--every", "1d", "--every"),
+    "a unit it has not": ("--every", "1w", "--every"),
+    "forget after nothing": ("--forget-after", "0d", "--forget-after"),
+    "forget after too long": ("--forget-after", "366d", "forgetAfter"),
     "stalled after nothing": ("--stalled-after", "0", "stalledAfter"),
     "stalled after no number": ("--every", "1s", "--stalled-after", "nan", "stalledAfter"),
     "limit": ("--every", "1s", "--limit", "-1", "limit"),

@@ -73,6 +73,10 @@ def _fulfilled(grove: Grove) -> Any:
     return _bounty_taken(grove), contribute(grove).cid
 
 
+def _left(grove: Grove) -> None:
+    grove.release(_taken(grove).claim_id)
+
+
 # What they call.
 
 
@@ -145,6 +149,13 @@ def _sweep(grove: Grove, _: object) -> Any:
     return report
 
 
+def _forget(grove: Grove, _: object) -> Any:
+    report = grove.sweep(forget_after=1.0)
+    for failure in report.failures:
+        raise failure.error
+    return report
+
+
 def _pick_up(agent: Agent) -> Operation:
     return lambda grove, _: grove.pick_up(agent=agent)
 
@@ -177,6 +188,8 @@ PAIRS: Final = (
     Pair("heartbeat, claim again", _taken, [_heartbeat], [_claim(OTHER_CODER)]),
     Pair("release, claim", _taken, [_release], [_claim(CODER)]),
     Pair("claim, sweep", _taken, [_claim(CODER)], [_sweep], _HOUR),
+    Pair("forget a claim, claim", _left, [_forget], [_claim(CODER)], _HOUR),
+    Pair("forget a claim, forget it", _left, [_forget], [_forget], _HOUR),
     Pair("sweep, sweep", _taken, [_sweep], [_sweep], _HOUR),
     Pair("claim a bounty, claim it", offered, [_claim_bounty(CODER)], [_claim_bounty(OTHER_CODER)]),
     Pair(

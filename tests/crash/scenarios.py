@@ -96,6 +96,11 @@ def sweep(grove: Grove) -> Any:
     return grove.sweep(limit=1)
 
 
+def forget(grove: Grove) -> Any:
+    """One step of a sweep that forgets what ended an hour ago."""
+    return grove.sweep(forget_after=3600.0, limit=1)
+
+
 def _of_bounty(method: str, agent: Agent, **arguments: Any) -> Callable[[Grove], Any]:
     """Something that is asked of the only bounty."""
 
@@ -199,6 +204,16 @@ def _delivered(grove: Grove) -> None:
     pick_up(grove, key=None)
 
 
+def _given_up(grove: Grove) -> None:
+    _delivered(grove)
+    _of_handoff("dead_letter")(grove)
+
+
+def _released(grove: Grove) -> None:
+    _taken_target(grove)
+    _of_claim("release")(grove)
+
+
 _HOUR: Final = timedelta(hours=1)
 
 SCENARIOS: Final = (
@@ -243,6 +258,8 @@ SCENARIOS: Final = (
         after=timedelta(hours=3),
         is_repeatable=False,
     ),
+    Scenario("forget a claim", _released, [forget], after=2 * _HOUR, is_repeatable=False),
+    Scenario("forget a handoff", _given_up, [forget], after=2 * _HOUR, is_repeatable=False),
     Scenario(
         "contribute twice, applied together",
         nothing,
