@@ -433,9 +433,7 @@ def _contents(collection: str, document: str | None) -> Line:
         return {"deletes": True}
     return {
         "digest": blake3(document.encode()).hexdigest()[:_DIGEST_DIGITS],
-        "fields": {
-            field: field_of(collection, document, field) for field in INDEXED[collection]
-        },
+        "fields": {field: field_of(collection, document, field) for field in INDEXED[collection]},
     }
 
 
