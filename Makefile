@@ -31,6 +31,7 @@ lint: $(VENV)/develop  ## ruff and mypy --strict
 bench: $(VENV)/develop  ## every benchmark
 	$(BIN)/python -m benchmarks.unsafe_inserts
 	$(BIN)/python -m benchmarks.open_journal
+	$(BIN)/python -m benchmarks.wake_up
 
 nightly: $(VENV)/develop  ## search for defects at random; MINUTES=60 WORKERS=n SEED=n
 	@$(BIN)/grove-sm fuzz --minutes $(MINUTES) --database .fuzz $(if $(WORKERS),--workers $(WORKERS)) \

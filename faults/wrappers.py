@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from faults.schedule import NoAnswer, Schedule
-from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot
+from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot, Watch
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown
@@ -227,6 +227,9 @@ class FaultyJournal:
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         self._schedule.look(JOURNAL)
         return self._inner.history(limit)
+
+    def watch(self) -> AbstractContextManager[Watch | None]:
+        return self._inner.watch()
 
     def flush(self) -> None:
         self._schedule.run("flush", self._inner.flush)

@@ -234,7 +234,7 @@ class SQLiteFile:
         What is not in the log any more has been synced into the file by the checkpoint that
         took it out.
         """
-        log = self._path_of_log()
+        log = self.path_of_log
         try:
             descriptor = os.open(log, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -257,11 +257,13 @@ class SQLiteFile:
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             with self.turn:
                 self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                log = self._path_of_log()
+                log = self.path_of_log
                 if log.exists() and log.stat().st_size > _LOG_LIMIT:
                     self.connection.execute("PRAGMA wal_checkpoint(RESTART)")
 
-    def _path_of_log(self) -> Path:
+    @property
+    def path_of_log(self) -> Path:
+        """The file that commits are written to before they are copied into the file itself."""
         return self.path.with_name(self.path.name + "-wal")
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from blake3 import blake3
 from pydantic_core import to_json
 
-from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot
+from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot, Watch
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import StoreUnavailable
@@ -279,6 +279,9 @@ class TracedJournal:
 
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         return self._inner.history(limit)
+
+    def watch(self) -> AbstractContextManager[Watch | None]:
+        return self._inner.watch()
 
     def flush(self) -> None:
         with self._tracer.call("flush"):

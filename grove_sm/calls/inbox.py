@@ -1,14 +1,15 @@
 """Handoffs as an inbox: picking up, acknowledging, giving up."""
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from heapq import merge
+from math import inf
 from typing import Final
 
 from grove_sm.calls.base import Calls, agent_fields, agent_id_of
+from grove_sm.calls.waiting import Waiting
 from grove_sm.commit.coordinator import Executed
-from grove_sm.domain import Agent, Claim, Contribution, Handoff
+from grove_sm.domain import Agent, Claim, Contribution, Handoff, parse_time
 from grove_sm.domain.arguments import agent_argument, text_argument
 from grove_sm.domain.errors import ValidationError
 from grove_sm.operations.documents import decode
@@ -30,8 +31,6 @@ from grove_sm.results import PickedUp
 from grove_sm.settings import lease_of
 
 _PAGE: Final = 64
-_FIRST_PAUSE: Final = 0.01
-_LONGEST_PAUSE: Final = 0.5
 
 
 class InboxCalls(Calls):
@@ -72,7 +71,7 @@ class InboxCalls(Calls):
         fields = {"role": role, "visibilitySeconds": visibility_seconds, **agent_fields(agent)}
         claim_id = self._new_id("claim")
 
-        def deliver(plan: Callable[[Facts], Plan], now: str) -> PickedUp | None:
+        def deliver(plan: Callable[[Facts], Plan], now: str) -> PickedUp | NotWaiting:
             try:
                 executed = self._execute(
                     PICK_UP,
@@ -82,34 +81,38 @@ class InboxCalls(Calls):
                     idempotency_key=idempotency_key,
                     fields=fields,
                 )
-            except NotWaiting:
-                return None
+            except NotWaiting as answer:
+                return answer
             return _picked_up(executed)
 
-        def look() -> PickedUp | None:
+        def look() -> PickedUp | float:
+            """A handoff, or in how many seconds one waits again, if nothing happens."""
             # One time for all that one look at the inbox tries, as every call has one.
             now = self.coordinator.now()
+            until = []
             for handoff_id in self._waiting(role):
                 request = PickUpRequest(handoff_id, agent, seconds, claim_id, now)
                 found = deliver(partial(plan_pick_up, request), now)
-                if found is not None:
+                if isinstance(found, PickedUp):
                     return found
-            return None
+                if found.until is not None:
+                    until.append(found.until)
+            return _seconds_between(now, min(until)) if until else inf
 
         if idempotency_key is not None:
             # A retry is answered from its key, whether anything waits or not.
             known = deliver(_nothing_waits, self.coordinator.now())
-            if known is not None:
+            if isinstance(known, PickedUp):
                 return known
-        deadline = time.monotonic() + wait
-        pause = _FIRST_PAUSE
-        while True:
+        if not wait:
             found = look()
-            left = deadline - time.monotonic()
-            if found is not None or left <= 0:
-                return found
-            time.sleep(min(pause, left))
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            return found if isinstance(found, PickedUp) else None
+        with self.coordinator.journal.watch() as watch:
+            waiting = Waiting(watch, wait)
+            while not isinstance(found := look(), PickedUp):
+                if not waiting.sleep(found):
+                    return None
+        return found
 
     def acknowledge(
         self, handoff_id: str, *, agent: Agent | None = None, idempotency_key: str | None = None
@@ -166,6 +169,10 @@ class InboxCalls(Calls):
 
 def _nothing_waits(_: Facts) -> Plan:
     raise NotWaiting
+
+
+def _seconds_between(now: str, then: str) -> float:
+    return (parse_time(then) - parse_time(now)).total_seconds()
 
 
 def _picked_up(executed: Executed) -> PickedUp:

@@ -162,6 +162,17 @@ class Hold(Protocol):
         """After the block: the outcome that stands, which may not be the one asked for."""
 
 
+class Watch(Protocol):
+    """Notices that something may have been decided, by whatever coordinator."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until there may have been a decision since the watch began, or since this was
+        asked last; at most so long. Whether there may have been one.
+
+        It may come a moment before what was decided can be read, and may be noticed for nothing.
+        """
+
+
 class Journal(Protocol):
     """Where transactions are decided. Threads and processes share one; its decisions are final."""
 
@@ -244,6 +255,12 @@ class Journal(Protocol):
 
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         """The newest transactions: id, state, and entry without redo (None where damaged)."""
+
+    def watch(self) -> AbstractContextManager[Watch | None]:
+        """A watch for decisions that lasts as long as the block; None if this kind cannot tell.
+
+        For one thread. While it waits, it does not look at the journal again and again.
+        """
 
     def flush(self) -> None:
         """Write marks that `release` has so far only remembered."""

@@ -36,7 +36,20 @@ class MemoryJournalData:
     alive: set[int] = field(default_factory=set)
     coordinators: int = 0
     horizon: str = ""
+    watches: list[threading.Event] = field(default_factory=list)
     turn: threading.RLock = field(default_factory=threading.RLock)
+
+
+class MemoryWatch:
+    """The `Watch` contract on an event that every decision sets."""
+
+    def __init__(self, decided: threading.Event) -> None:
+        self._decided = decided
+
+    def wait(self, seconds: float) -> bool:
+        was_decided = self._decided.wait(seconds)
+        self._decided.clear()
+        return was_decided
 
 
 class MemoryJournal:
@@ -190,6 +203,15 @@ class MemoryJournal:
                 for txid, row in newest
             )
 
+    @contextmanager
+    def watch(self) -> Iterator[MemoryWatch]:
+        decided = threading.Event()
+        self._data.watches.append(decided)
+        try:
+            yield MemoryWatch(decided)
+        finally:
+            self._data.watches.remove(decided)
+
     def trim(self) -> None:
         pass
 
@@ -226,6 +248,8 @@ class MemoryJournal:
         if entry.idempotency:
             recorded = Recorded(entry.txid, entry.idempotency.fields, entry.result)
             self._data.keys[entry.idempotency.record_id] = (entry.idempotency.expires_at, recorded)
+        for decided in tuple(self._data.watches):
+            decided.set()
 
     def _keep(self, row: _Row) -> None:
         data, txid = self._data, row.entry.txid

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from grove_sm.commit.contract import Holder, OnDamage
+from grove_sm.commit.contract import Holder, OnDamage, Watch
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import (
     Entry,
@@ -28,6 +28,7 @@ from grove_sm.journal.append import Appender
 from grove_sm.journal.hold import DecidedHold, holder_of
 from grove_sm.journal.liveness import Liveness
 from grove_sm.journal.schema import FORMAT, MIGRATIONS, UNFINISHED
+from grove_sm.journal.watching import watch_file
 from grove_sm.operations.plan import Heuristic
 from grove_sm.sqlite_file import SQLiteFile, translate
 
@@ -292,6 +293,10 @@ class SQLiteJournal:
                 "SELECT txid, state, head FROM transactions ORDER BY seq DESC LIMIT ?", (limit,)
             ).fetchall()
         return tuple((txid, state, self._head(txid, head)) for txid, state, head in rows)
+
+    def watch(self) -> AbstractContextManager[Watch | None]:
+        # Every decision is written there, and this connection keeps it from going away.
+        return watch_file(self._file.path_of_log)
 
     def trim(self) -> None:
         self._appender.checkpoint()

@@ -40,7 +40,14 @@ DELIVERABLE: Final = ("pending_pickup", "delivered")
 
 
 class NotWaiting(Exception):  # noqa: N818 - an answer, not an error
-    """The handoff is not to be picked up now: it is delivered, overdue, or past that."""
+    """The handoff is not to be picked up now: it is delivered, overdue, or past that.
+
+    `until` is when its delivery runs out, if that is what is in the way.
+    """
+
+    def __init__(self, until: str | None = None) -> None:
+        super().__init__(until)
+        self.until = until
 
 
 class PickUpRequest(NamedTuple):
@@ -70,8 +77,9 @@ def plan_pick_up(request: PickUpRequest, facts: Facts) -> Plan:
     if handoff.status not in DELIVERABLE or is_overdue(handoff, request.now):
         raise NotWaiting
     target = handoff_target(handoff.handoff_id)
-    if any(is_live(claim, request.now) for _, claim in active_on(target, facts)):
-        raise NotWaiting
+    for _, claim in active_on(target, facts):
+        if is_live(claim, request.now):
+            raise NotWaiting(until=claim.lease_expires_at)
     source = facts.get(CONTRIBUTIONS, handoff.source_cid)
     if source is None:
         raise Corrupt(

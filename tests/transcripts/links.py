@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Literal, NamedTuple
 
-from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot
+from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot, Watch
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable
@@ -193,6 +193,9 @@ class JournalLink:
 
     def has_company(self) -> bool:
         return self._reached.has_company()
+
+    def watch(self) -> AbstractContextManager[Watch | None]:
+        return self._reached.watch()
 
     @contextmanager
     def hold(self, entry: Entry, *, one_append: bool) -> Iterator[Hold]:
