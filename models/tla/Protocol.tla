@@ -169,18 +169,21 @@ Init ==
 (* Plan, hold, prepare.                                                    *)
 (***************************************************************************)
 
-(* From what the stores show, be that whole or not: what matters is validated later. *)
-Plan(c, t) ==
+(* It looked at one record after the other, and relies on what it has found at each. *)
+PlanAs(c, t, relied, writes) ==
     /\ Serves(c)
     /\ owner[t] \in {Nobody, c} /\ t \notin orphaned
     /\ Idle(c, t) /\ journal[t] = "none" /\ t \notin refused
-    /\ \E p \in Plans(t, shown) :
-          plan' = [plan EXCEPT ![t] =
-                      [relied |-> [k \in p.looked |-> shown[k].revision], writes |-> p.writes]]
+    /\ plan' = [plan EXCEPT ![t] = [relied |-> relied, writes |-> writes]]
     /\ owner' = [owner EXCEPT ![t] = c]
     /\ Become(c, t, Begin)
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, orphaned, refused, heuristics>>
     /\ NoFault
+
+(* From what the stores show, be that whole or not: what matters is validated later. *)
+Plan(c, t) ==
+    \E p \in Plans(t, shown) :
+        PlanAs(c, t, [k \in p.looked |-> shown[k].revision], p.writes)
 
 (* Whoever holds keys, as a coordinator sees it. *)
 Withheld(c) == {t \in withheld[c] : journal[t] = "applied"}
@@ -214,11 +217,14 @@ WriteDecision(c, t, state) ==
     /\ reader' = Watched(reader, [k \in Keys |-> Latest({u \in Transactions : journal'[u] \in Decided}, k)])
 
 (* One append: nobody decides between the holding and the decision, and nothing is written before. *)
-HoldAndDecide(c, t) ==
+CanHoldAndDecide(c, t) ==
     /\ "one append" \in Paths
     /\ Serves(c) /\ Is(c, t, "planned", "hold") /\ journal[t] = "none"
     /\ Refusing(c, t) = {}
     /\ \A s \in Voters(t) : Votes(t, s)
+
+HoldAndDecide(c, t) ==
+    /\ CanHoldAndDecide(c, t)
     /\ WriteDecision(c, t, "committed")
     /\ Become(c, t, ApplyAll(Move(Move(machine[c][t], "prepare", "decide", {}), "commit", "apply", {}), t))
     /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, withheld, owner, orphaned, plan,
@@ -300,17 +306,18 @@ RecordAbort(c, t) ==
 (* OutcomeUnknown: the journal has decided, and the coordinator never learns it. *)
 AnswerLost(c, t) ==
     /\ Fault
-    /\ Serves(c) /\ Is(c, t, "prepared", "decide")
-    /\ CanCommit(t)
+    /\ \/ CanHoldAndDecide(c, t)
+       \/ Serves(c) /\ Is(c, t, "prepared", "decide") /\ CanCommit(t)
     /\ WriteDecision(c, t, "committed")
     /\ Become(c, t, Unknown)
     /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, withheld, owner, orphaned, plan,
                    refused, heuristics>>
 
-(* StoreUnavailable: nothing was decided, and the caller is told that nothing was written. *)
+(* StoreUnavailable: a vote or a decision cannot be had, and the caller is told that nothing was written. *)
 JournalDown(c, t) ==
     /\ Fault
-    /\ Serves(c) /\ machine[c][t].phase \in {"planned", "prepared"} /\ machine[c][t].round = "decide"
+    /\ Serves(c) /\ machine[c][t].phase \in {"planned", "prepared"}
+    /\ machine[c][t].round \in {"vote", "decide"}
     /\ refused' = refused \union {t}
     /\ Become(c, t, Unknown)
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
@@ -374,16 +381,16 @@ Applied(c, t, s) ==
     /\ NoFault
 
 (* A reader who needs that store gets StoreUnavailable. *)
-Unreachable(c, t, s) ==
+UnreachableIf(c, t, s, hasArrived) ==       \* the write, though its answer has not
     /\ Fault
     /\ Lives(c) /\ s \in Outstanding(c, t)
-    /\ \/ UNCHANGED files
-       \/ ApplyTo(t, s)                     \* the write arrived, its answer did not
+    /\ IF hasArrived THEN ApplyTo(t, s) ELSE UNCHANGED files
     /\ machine' = [machine EXCEPT ![c][t].waiting = @ \ {s}, ![c][t].unreached = @ \union {s}]
     /\ reader' = IF reader.stage = "asked" /\ reader.at = c /\ t \in reader.todo
                     /\ StoreOf[reader.key] = s
                  THEN NoReader ELSE reader
     /\ UNCHANGED <<status, released, toRecover, withheld, owner, orphaned, plan, refused, heuristics>>
+Unreachable(c, t, s) == \E hasArrived \in BOOLEAN : UnreachableIf(c, t, s, hasArrived)
 
 (***************************************************************************)
 (* All stores have been asked, and not all could be reached: whoever comes *)
@@ -415,6 +422,16 @@ ReleaseKeys(c, t) ==
     /\ Become(c, t, Turn(machine[c][t], "force", Writers(t)))
     /\ UNCHANGED <<files, status, reader, owner, orphaned, plan, refused, heuristics>>
     /\ NoFault
+
+(* The journal cannot be told, or does not answer; whoever comes next takes it up. *)
+ReleaseUnanswered(c, t, hasArrived) ==
+    /\ Fault
+    /\ Lives(c) /\ Is(c, t, "committed", "release")
+    /\ released' = [released EXCEPT ![c] =
+                       IF hasArrived /\ journal[t] = "committed" THEN @ \union {t} ELSE @]
+    /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
+    /\ Become(c, t, Unknown)
+    /\ UNCHANGED <<files, status, withheld, reader, owner, orphaned, plan, refused, heuristics>>
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -607,8 +624,8 @@ PowerCut ==
     /\ UNCHANGED <<owner, plan, refused, heuristics>>
 
 (* What became of it?  One that the journal never heard of is aborted from now on. *)
-AskOutcome(t) ==
-    /\ IsDead(t) /\ Idle(owner[t], t) /\ journal[t] \in {"none", "aborted"}
+AskOutcome(c, t) ==
+    /\ Serves(c) /\ (IsDead(t) \/ owner[t] = c) /\ Idle(owner[t], t) /\ journal[t] \in {"none", "aborted"}
     /\ t \notin refused
     /\ journal' = [journal EXCEPT ![t] = "aborted"]
     /\ journalForced' = [journalForced EXCEPT ![t] = "aborted"]
@@ -625,6 +642,7 @@ Next ==
           \/ RecordCommit(c, t) \/ CommitRefused(c, t) \/ RecordAbort(c, t)
           \/ AnswerLost(c, t) \/ JournalDown(c, t) \/ AbortDead(c, t)
           \/ \E s \in Stores : Applied(c, t, s) \/ Unreachable(c, t, s)
+          \/ \E hasArrived \in BOOLEAN : ReleaseUnanswered(c, t, hasArrived)
           \/ GiveUp(c, t) \/ ReleaseKeys(c, t) \/ DropRedo(c, t) \/ RollForward(c, t)
           \/ Recover(c, t) \/ RecoverNothing(c, t)
     \/ \E c \in Coordinators :
@@ -633,7 +651,7 @@ Next ==
           \/ \E k \in Keys : ReadAsk(c, k)
     \/ \E t \in Transactions :
           \/ \E s \in Stores : LateApply(t, s)
-          \/ ReadSettled(t) \/ AskOutcome(t)
+          \/ ReadSettled(t) \/ \E c \in Coordinators : AskOutcome(c, t)
     \/ ReadRecord
     \/ PowerCut
 
