@@ -26,8 +26,8 @@ COORDINATORS: Final = "coordinators"
 class FaultyStore:
     """The `Participant` contract around another participant.
 
-    Effects: `validate LABEL`, `apply LABEL`, `together LABEL` (the end of such a block),
-    `force LABEL`, `trim LABEL`.
+    Effects: `validate LABEL`, `apply LABEL`, `together LABEL` and `redo LABEL` (the
+    end of such a block), `force LABEL`, `trim LABEL`.
 
     Args:
         inner: what it is around.
@@ -82,6 +82,13 @@ class FaultyStore:
         with self._inner.together():
             yield
             ending = self._schedule.begin(f"together {self.label}")
+        self._schedule.end(ending)
+
+    @contextmanager
+    def redo(self) -> Iterator[None]:
+        with self._inner.redo():
+            yield
+            ending = self._schedule.begin(f"redo {self.label}")
         self._schedule.end(ending)
 
     def force(self) -> None:

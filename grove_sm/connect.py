@@ -1,10 +1,11 @@
 """From a URL to the journal or store that it names."""
 
+import importlib.util
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from grove_sm.commit.contract import Journal, Participant
 from grove_sm.domain.errors import StoreUnavailable, ValidationError
@@ -12,9 +13,14 @@ from grove_sm.journal.memory import MemoryJournal, MemoryJournalData
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.stores.memory import MemoryStore, Tables
 from grove_sm.stores.sqlite import SQLiteStore
+from grove_sm.urls import hide_secrets
+
+if TYPE_CHECKING:
+    from grove_sm.postgres.url import PostgresUrl
 
 _SQLITE: Final = "sqlite:///"
 _MEMORY: Final = "memory://"
+_POSTGRES: Final = ("postgresql://", "postgres://")
 
 _memory_stores: defaultdict[str, tuple[Tables, threading.RLock]] = defaultdict(
     lambda: ({}, threading.RLock())
@@ -27,6 +33,8 @@ def check_urls(journal: str, stores: Mapping[str, str], base: Path) -> None:
     for field, url in {"journal": journal, **{f"stores.{c}": u for c, u in stores.items()}}.items():
         if url.startswith(_SQLITE):
             _file(url, base, field)
+        elif url.startswith(_POSTGRES) and field != "journal":
+            _postgres(url, field)
         elif not url.startswith(_MEMORY):
             raise _unknown_kind(field, url)
 
@@ -38,7 +46,7 @@ def open_journal(url: str, base: Path, *, opened_at: str, busy_timeout: float) -
         url: `sqlite:///FILE` or `memory://NAME`.
         base: the folder that a relative file is relative to.
         opened_at: the time now.
-        busy_timeout: seconds to wait for another process that is deciding.
+        busy_timeout: seconds to wait for another process that is deciding, and for an answer.
 
     Raises ValidationError for another kind of URL, StoreUnavailable or Corrupt.
     """
@@ -79,6 +87,11 @@ def _store(
     if url.startswith(_SQLITE):
         path = _file(url, base, f"stores.{collection}")
         return str(path), lambda: SQLiteStore(path, busy_timeout=busy_timeout)
+    if url.startswith(_POSTGRES):
+        place = _postgres(url, f"stores.{collection}")
+        from grove_sm.stores.postgres import PostgresStore
+
+        return place.name, lambda: PostgresStore(place, timeout=busy_timeout)
     if url == _MEMORY:
         # Private, so each collection has one of its own.
         return f"{url}#{collection}", lambda: MemoryStore(
@@ -101,5 +114,20 @@ def _file(url: str, base: Path, field: str) -> Path:
     return path.parent.resolve() / path.name
 
 
+def _postgres(url: str, field: str) -> "PostgresUrl":
+    missing = [name for name in ("psycopg", "psycopg_pool") if not importlib.util.find_spec(name)]
+    if missing:
+        raise ValidationError(
+            field=field,
+            rule="needs the PostgreSQL driver; install it with: pip install 'grove-sm[postgres]'",
+            value=hide_secrets(url),
+        )
+    from grove_sm.postgres.url import PostgresUrl
+
+    return PostgresUrl.parse(url, setting=field)
+
+
 def _unknown_kind(field: str, url: str) -> ValidationError:
-    return ValidationError(field=field, rule=f"must begin with {_SQLITE} or {_MEMORY}", value=url)
+    kinds = (_SQLITE, _MEMORY) if field == "journal" else (_SQLITE, _POSTGRES[0], _MEMORY)
+    rule = f"must begin with {' or '.join(kinds)}"
+    return ValidationError(field=field, rule=rule, value=hide_secrets(url))

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -20,6 +20,7 @@ from grove_sm.domain.frozen import FrozenDict
 from grove_sm.domain.values import Flaw
 from grove_sm.operations.layout import BOUNTY_TARGET, COLLECTIONS, CREDITS, HANDOFF_TARGET
 from grove_sm.sqlite_file import sync_folder
+from grove_sm.urls import hide_secrets
 
 FILE_NAME: Final = "grove.toml"
 FORMAT: Final = 1
@@ -34,7 +35,9 @@ format = 1
 # absolute, memory:// keeps nothing when the process ends.
 journal = "sqlite:///journal.db"
 
-# Each collection's store. Stores that share a file are written in one go; stores in different
+# Each collection's store: a file as above, or a schema of a PostgreSQL database,
+# postgresql://USER@HOST:PORT/DATABASE?schema=NAME, with the password in PGPASSWORD or ~/.pgpass.
+# Stores that share a file or a schema are written in one go; stores in different
 # files, or of different kinds, are kept together by the journal. Leave out credits to have
 # bounties without reservations.
 [stores]
@@ -108,6 +111,14 @@ class Settings(Record):
     topology: Mapping[Role, Sequence[Target]] = FrozenDict()
     leases: Leases = Leases()
     keep: Keep = Keep()
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """As any record's, but for the secrets in its URLs."""
+        shown = {
+            "journal": hide_secrets(self.journal),
+            "stores": {name: hide_secrets(url) for name, url in self.stores.items()},
+        }
+        return [(name, shown.get(name or "", value)) for name, value in super().__repr_args__()]
 
     @model_validator(mode="after")
     def _stores_are_the_collections(self) -> Self:

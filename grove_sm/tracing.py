@@ -364,12 +364,18 @@ class TracedStore:
             line["heuristics"] = len(outcomes)
         return outcomes
 
+    def together(self) -> AbstractContextManager[None]:
+        return self._in_one_go("together", self._inner.together())
+
+    def redo(self) -> AbstractContextManager[None]:
+        return self._in_one_go("redo", self._inner.redo())
+
     @contextmanager
-    def together(self) -> Iterator[None]:
-        with self._tracer.call("together", store=self._label) as line:
+    def _in_one_go(self, name: str, block: AbstractContextManager[object]) -> Iterator[None]:
+        with self._tracer.call(name, store=self._label) as line:
             self._tracer.together = line["began"]
             try:
-                with self._inner.together():
+                with block:
                     yield
             finally:
                 self._tracer.together = None

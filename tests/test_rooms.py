@@ -13,6 +13,7 @@ from grove_sm.journal.hold import DecidedHold
 from grove_sm.journal.memory import MemoryJournal
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.stores.memory import MemorySnapshot, MemoryStore
+from grove_sm.stores.postgres import PostgresSnapshot, PostgresStore
 from grove_sm.stores.sqlite import SQLiteSnapshot, SQLiteStore
 from grove_sm.tracing import TracedHold, TracedJournal, TracedStore
 
@@ -25,6 +26,8 @@ LEVELS: Final = {
     "operations": 2,
     "commit": 3,
     "sqlite_file": 4,
+    "postgres": 4,
+    "urls": 4,
     "journal": 5,
     "stores": 5,
     "connect": 6,
@@ -177,10 +180,19 @@ def test_every_pure_room_is_there() -> None:
 
 
 # These assignments are checked by mypy: each kind has the methods, with the types, of its contract.
-STORES: Final[tuple[type[Participant], ...]] = (MemoryStore, SQLiteStore, TracedStore)
+STORES: Final[tuple[type[Participant], ...]] = (
+    MemoryStore,
+    PostgresStore,
+    SQLiteStore,
+    TracedStore,
+)
 JOURNALS: Final[tuple[type[Journal], ...]] = (MemoryJournal, SQLiteJournal, TracedJournal)
 HOLDS: Final[tuple[type[Hold], ...]] = (DecidedHold, TracedHold)
-SNAPSHOTS: Final[tuple[type[Snapshot], ...]] = (MemorySnapshot, SQLiteSnapshot)
+SNAPSHOTS: Final[tuple[type[Snapshot], ...]] = (
+    MemorySnapshot,
+    PostgresSnapshot,
+    SQLiteSnapshot,
+)
 
 
 @pytest.mark.parametrize(

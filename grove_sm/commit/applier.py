@@ -8,9 +8,9 @@ transaction whose coordinator is slow: whoever reads what they touch applies the
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from grove_sm.commit.contract import Journal, Participant
+from grove_sm.commit.contract import AppliesLost, Journal, Participant
 from grove_sm.commit.machine import (
     Applied,
     Apply,
@@ -27,6 +27,8 @@ from grove_sm.domain.errors import Corrupt, StoreUnavailable
 from grove_sm.operations.plan import Heuristic, Write
 
 log = logging.getLogger("grove_sm")
+
+T = TypeVar("T")
 
 
 class _Committed(NamedTuple):
@@ -72,6 +74,32 @@ class Applier:
         for write in writes:
             groups.setdefault(self._participants[write.collection].name, []).append(write)
         return groups
+
+    def reach(self, store: str, call: Callable[[Participant], T]) -> T:
+        """What a call on a store answers, once what it has lost in a crash is applied again."""
+        try:
+            return call(self._stores[store])
+        except AppliesLost as error:
+            log.warning("%s", error)
+            self.redo(store)
+            return call(self._stores[store])
+
+    def redo(self, store: str) -> None:
+        """Apply to a store, in commit order, everything that the journal keeps the redo of.
+
+        What is damaged in the journal may stay lost; audit tells, by what else it wrote.
+        """
+        participant = self._stores[store]
+        with participant.redo():
+            for holder in self._journal.unfinished():
+                try:
+                    entry = self._journal.load(holder.txid)
+                except Corrupt as error:
+                    log.error("%s", error)
+                    continue
+                writes = self.by_store(entry.writes).get(store) if entry else None
+                if entry and writes:
+                    self._note(participant.apply(entry.txid, entry.members, writes))
 
     def accept(self, entry: Entry, transaction: Transaction, effects: Sequence[Effect]) -> None:
         """Take over a transaction that this coordinator has just committed."""
@@ -138,16 +166,8 @@ class Applier:
         return unreached
 
     def _apply_to(self, name: str, parts: Sequence[tuple[Entry, list[Write]]]) -> bool:
-        store = self._stores[name]
-        outcomes: list[Heuristic] = []
         try:
-            if len(parts) == 1:
-                ((entry, writes),) = parts
-                outcomes += store.apply(entry.txid, entry.members, writes)
-            else:
-                with store.together():
-                    for entry, writes in parts:
-                        outcomes += store.apply(entry.txid, entry.members, writes)
+            outcomes = self.reach(name, lambda store: _apply_parts(store, parts))
             # An outcome that cannot be noted now is met again by the next who applies.
             self._note(outcomes)
         except (StoreUnavailable, Corrupt) as error:
@@ -180,3 +200,16 @@ class Applier:
                 transaction, _ = step(transaction, KeysReleased())
         if transaction.released and not transaction.waiting:
             self._applied[txid] = transaction
+
+
+def _apply_parts(
+    store: Participant, parts: Sequence[tuple[Entry, list[Write]]]
+) -> Sequence[Heuristic]:
+    if len(parts) == 1:
+        ((entry, writes),) = parts
+        return store.apply(entry.txid, entry.members, writes)
+    outcomes: list[Heuristic] = []
+    with store.together():
+        for entry, writes in parts:
+            outcomes += store.apply(entry.txid, entry.members, writes)
+    return outcomes

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
-from grove_sm.domain.errors import Corrupt
+from grove_sm.domain.errors import Corrupt, StoreUnavailable
 from grove_sm.operations.plan import (
     Expectation,
     Get,
@@ -29,6 +29,18 @@ from grove_sm.operations.plan import (
 
 OnDamage = Callable[[Corrupt], object]
 """Takes what could not be read, so that the rest can be."""
+
+
+class AppliesLost(StoreUnavailable):
+    """A store has crashed, apart from its coordinators, and lost writes that were not forced.
+
+    See `Participant.redo`.
+    """
+
+    def __init__(self, *, store: str) -> None:
+        super().__init__(
+            store=store, reason="it has crashed, and what was lost is not applied again yet"
+        )
 
 
 class Snapshot(Protocol):
@@ -102,6 +114,16 @@ class Participant(Protocol):
 
     def together(self) -> AbstractContextManager[object]:
         """Several `apply` calls of this thread in one go; if the block raises, none took place."""
+
+    def redo(self) -> AbstractContextManager[object]:
+        """As `together`, for applying again what the store has lost.
+
+        A store whose process is not its coordinators' may crash alone, and then lose writes that
+        were applied but not forced, which no coordinator would know of. From then on its other
+        methods raise AppliesLost, for everybody. Whoever meets that applies in such a block, in
+        commit order, whatever the journal keeps the redo of. Once the block has ended the store is
+        whole again; if it raises, nothing of it took place.
+        """
 
     def force(self) -> None:
         """Make durable everything that any `apply` made visible before this call."""

@@ -14,7 +14,15 @@ from itertools import count
 from typing import Any, Final, NamedTuple
 
 from grove_sm.commit.applier import Applier
-from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot
+from grove_sm.commit.contract import (
+    AppliesLost,
+    Hold,
+    Holder,
+    Journal,
+    OnDamage,
+    Participant,
+    Snapshot,
+)
 from grove_sm.commit.machine import (
     DecisionRecorded,
     KeysHeld,
@@ -107,7 +115,8 @@ class Coordinator:
         Raises StoreUnavailable or Corrupt.
         """
         self._settle_committed(read)
-        return self.participants[read.collection].read(read)
+        name = self.participants[read.collection].name
+        return self.applier.reach(name, lambda store: store.read(read))
 
     def page(
         self,
@@ -118,7 +127,8 @@ class Coordinator:
     ) -> tuple[Stored, ...]:
         """The first records with these field values, under the same promise as `read`."""
         self._settle_committed(Find(collection, tuple(where)))
-        return self.participants[collection].page(collection, where, limit, after)
+        name = self.participants[collection].name
+        return self.applier.reach(name, lambda store: store.page(collection, where, limit, after))
 
     def pages(
         self, collection: str, where: Sequence[tuple[str, str]], size: int
@@ -200,21 +210,30 @@ class Coordinator:
         with ExitStack() as stack:
             for attempt in count():
                 self._settle_all(on_damage)
-                with self.journal.hold(self._barrier(), one_append=True):
-                    # Applied in here, a transaction would wait for the very lock that is held,
-                    # where the journal shares its file with a store.
-                    is_settled = not any(map(self._is_to_settle, self.journal.unapplied()))
-                    if is_settled:
-                        views = {
-                            name: stack.enter_context(store.snapshot())
-                            for name, store in self.stores.items()
-                        }
-                        break
-                if attempt >= _FEWEST_ATTEMPTS:
-                    raise StoreUnavailable(
-                        store=self.journal.name, reason="its transactions never paused; try again"
-                    )
+                views = self._views(stack)
+                if views is not None or attempt >= _FEWEST_ATTEMPTS:
+                    break
+            if views is None:
+                raise StoreUnavailable(
+                    store=self.journal.name, reason="its transactions never paused; try again"
+                )
             yield {collection: views[store.name] for collection, store in self.participants.items()}
+
+    def _views(self, stack: ExitStack) -> Mapping[str, Snapshot] | None:
+        """A view of every store while nothing is decided; None if something is to be applied."""
+        try:
+            with self.journal.hold(self._barrier(), one_append=True):
+                # Applied in here, a transaction would wait for the very lock that is held, where
+                # the journal shares its file with a store.
+                if any(map(self._is_to_settle, self.journal.unapplied())):
+                    return None
+                return {
+                    name: stack.enter_context(store.snapshot())
+                    for name, store in self.stores.items()
+                }
+        except AppliesLost as error:
+            self.applier.redo(error.store)
+            return None
 
     def _settle_all(self, on_damage: OnDamage | None) -> None:
         """Bring every committed transaction to its end."""
@@ -306,7 +325,7 @@ class Coordinator:
                     hold.decide(effect.decision)
                     break
                 assert isinstance(effect, Prepare)  # noqa: S101
-                vote = self.stores[effect.participant].validate(expected[effect.participant])
+                vote = self._vote(effect.participant, expected[effect.participant])
                 transaction, effects = step(transaction, Voted(effect.participant, vote))
                 if effects:
                     queue = deque(effects)
@@ -317,6 +336,9 @@ class Coordinator:
             return hold, False
         self.applier.accept(entry, transaction, effects)
         return hold, True
+
+    def _vote(self, store: str, expectations: Sequence[Expectation]) -> bool:
+        return self.applier.reach(store, lambda participant: participant.validate(expectations))
 
     def _settle_committed(self, read: Read) -> None:
         """Bring every committed transaction that shows in a read to its end.

@@ -93,7 +93,7 @@ def _step(
 def _is_forced(coordinator: Coordinator, store: str, forced: dict[str, bool]) -> bool:
     if store not in forced:
         try:
-            coordinator.stores[store].force()
+            coordinator.applier.reach(store, lambda participant: participant.force())
             forced[store] = True
         except GroveError as error:
             log.warning("%s cannot be forced now: %s", store, error)

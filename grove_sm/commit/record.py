@@ -11,7 +11,7 @@ from blake3 import blake3
 from pydantic_core import from_json, to_json
 
 from grove_sm.domain.errors import Corrupt
-from grove_sm.operations.plan import IdempotencyKey, Plan, Write
+from grove_sm.operations.plan import Deleted, IdempotencyKey, Plan, Stored, Write
 
 _CHECKSUM_DIGITS = 16
 
@@ -79,6 +79,11 @@ def make_entry(
 def checksum(text: str) -> str:
     """A digest of a text, as the journal and the stores keep it beside the text."""
     return blake3(text.encode()).hexdigest()[:_CHECKSUM_DIGITS]
+
+
+def record_checksum(found: Stored | Deleted) -> str:
+    """A digest of a whole record, as the stores keep it beside the record."""
+    return checksum("\n".join(map(str, found)))
 
 
 def seal(value: object) -> str:

@@ -6,7 +6,7 @@ the process ends; `memory://` is private to whoever opened it.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from grove_sm.commit.redo import Verdict, heuristic, judge
@@ -109,6 +109,9 @@ class MemoryStore:
                 for name, table in before.items():
                     tables[name] = table
                 raise
+
+    def redo(self) -> AbstractContextManager[None]:
+        return self.together()
 
     def force(self) -> None:
         with self._opened():

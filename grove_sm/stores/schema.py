@@ -15,7 +15,7 @@ from grove_sm.operations.layout import COLLECTIONS, INDEXED
 FORMAT: Final = 2
 MIGRATIONS: Final = sqlite_utils.Migrations("grove_stores")
 
-_INDEXES: Final = {
+INDEXES: Final = {
     "contributions": (("createdAt",), ("agentId", "createdAt")),
     "handoffs": (("sourceCid",), ("toRole", "status", "createdAt"), ("status", "createdAt")),
     "claims": (("targetRef", "status"), ("agentId", "createdAt"), ("status", "createdAt")),
@@ -46,7 +46,7 @@ def create(database: sqlite_utils.Database) -> None:
             "txid TEXT NOT NULL, members TEXT NOT NULL, document TEXT NOT NULL, "
             f"checksum TEXT NOT NULL{generated}) WITHOUT ROWID"
         )
-        for fields in _INDEXES[collection]:
+        for fields in INDEXES[collection]:
             name = "_".join((collection, *fields))
             columns = ", ".join(column(field) for field in fields)
             database.execute(f"CREATE INDEX {name} ON {collection} ({columns})")

@@ -3,13 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
-from grove_sm.commit.record import checksum
+from grove_sm.commit.record import record_checksum
 from grove_sm.commit.redo import Verdict, heuristic, judge
 from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.layout import COLLECTIONS
@@ -152,6 +152,9 @@ class SQLiteStore:
         with self._file.errors, self._file.transaction():
             yield
 
+    def redo(self) -> AbstractContextManager[None]:
+        return self.together()
+
     def force(self) -> None:
         self._file.force()
 
@@ -235,7 +238,7 @@ class SQLiteStore:
         return deleted
 
     def _check(self, found: Stored | Deleted, sealed: str, what: str, table: str) -> None:
-        if sealed != _checksum(found):
+        if sealed != record_checksum(found):
             raise Corrupt(
                 what=f"{what} {found.record_id}",
                 where=f"{self._name}, table {table}",
@@ -263,9 +266,9 @@ def _put(connection: sqlite3.Connection, txid: str, members: str, write: Write) 
         return _put_deletion(connection, txid, members, write)
     stored = Stored(write.record_id, write.revision, txid, members, write.document)
     if write.base == 0:
-        row = (*stored, _checksum(stored))
+        row = (*stored, record_checksum(stored))
         return connection.execute(_INSERT[write.collection], row).rowcount == 1
-    values = (*stored[1:], _checksum(stored), write.record_id, write.base)
+    values = (*stored[1:], record_checksum(stored), write.record_id, write.base)
     return connection.execute(_UPDATE[write.collection], values).rowcount == 1
 
 
@@ -274,12 +277,8 @@ def _put_deletion(connection: sqlite3.Connection, txid: str, members: str, write
     if connection.execute(_DELETE[write.collection], place).rowcount != 1:
         return False
     deleted = Deleted(write.record_id, write.revision, txid, members)
-    connection.execute(_KEEP_DELETED, (write.collection, *deleted, _checksum(deleted)))
+    connection.execute(_KEEP_DELETED, (write.collection, *deleted, record_checksum(deleted)))
     return True
-
-
-def _checksum(found: Stored | Deleted) -> str:
-    return checksum("\n".join(map(str, found)))
 
 
 def _revisions(connection: sqlite3.Connection, read: Read) -> tuple[tuple[str, int], ...]:

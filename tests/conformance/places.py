@@ -20,9 +20,12 @@ from grove_sm.commit.txid import make_txid
 from grove_sm.journal.memory import MemoryJournal, MemoryJournalData
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.operations.plan import IdempotencyKey, Plan, Write
+from grove_sm.postgres.url import PostgresUrl
 from grove_sm.stores.memory import MemoryStore, Tables
+from grove_sm.stores.postgres import PostgresStore
 from grove_sm.stores.sqlite import SQLiteStore
 from tests.groves import NOW, START
+from tests.servers.postgres import new_schema
 
 StorePlace = Callable[[], Participant]
 JournalPlace = Callable[[], Journal]
@@ -49,6 +52,11 @@ def _sqlite_journal(folder: Path) -> JournalPlace:
     return lambda: SQLiteJournal(folder / "journal.db", opened_at=NOW, busy_timeout=BUSY_TIMEOUT)
 
 
+def _postgres_store(folder: Path) -> StorePlace:
+    url = PostgresUrl.parse(new_schema(), setting="store")
+    return lambda: PostgresStore(url, timeout=BUSY_TIMEOUT)
+
+
 def _wrapped_store(folder: Path) -> StorePlace:
     """The fault kit's wrapper, which must keep the contract while nothing goes wrong."""
     place = _sqlite_store(folder)
@@ -63,6 +71,7 @@ def _wrapped_journal(folder: Path) -> JournalPlace:
 STORE_KINDS: Final[Mapping[str, Callable[[Path], StorePlace]]] = {
     "memory": _memory_store,
     "sqlite": _sqlite_store,
+    "postgres": _postgres_store,
     "wrapped": _wrapped_store,
 }
 

@@ -108,6 +108,9 @@ class StoreLink:
     def together(self) -> AbstractContextManager[object]:
         return self._reached.together()
 
+    def redo(self) -> AbstractContextManager[object]:
+        return self._reached.redo()
+
     def force(self) -> None:
         self._reached.force()
         self._line.tell(f"force {self._label}")

@@ -1,0 +1,1 @@
+"""What the journal and the stores in PostgreSQL share: URLs and connections."""

@@ -1,0 +1,440 @@
+"""One schema of a PostgreSQL database as the journal and the stores use it.
+
+Connections come from a pool that opens them when they are needed. Every wait is bounded: for a
+connection, for a lock, for a statement (the server ends these), and for an answer, since a server
+that has vanished ends nothing. Commits are as durable as `synchronous_commit` says: off by default
+here, so that a commit waits for no disk; see `force` and `forced`.
+"""
+
+import logging
+import math
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import Any, Final, Self, TypeVar
+
+import psycopg
+from psycopg import Connection
+from psycopg.abc import PQGen
+from psycopg.errors import UndefinedTable
+from psycopg.sql import SQL, Identifier
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from grove_sm.domain.errors import Corrupt, GroveError, StoreUnavailable, ValidationError
+from grove_sm.postgres.url import PostgresUrl
+
+log = logging.getLogger("grove_sm")
+
+T = TypeVar("T")
+
+_FORMATS: Final = "grove_formats"
+_SLICE: Final = 0.05
+_GRACE: Final = 0.5
+_MOST_ATTEMPTS: Final = 6
+_IDLE_TRANSACTION: Final = 4
+_OLDEST_SERVER: Final = 140000
+
+_REASONS: Final = (
+    ("55P03", "it is locked by another session; try again, or find who holds it"),
+    ("57014", "it did not answer in time; try again, or find what keeps it"),
+    ("53100", "its disk is full; free some space and try again"),
+    ("53200", "it is out of memory"),
+    ("53300", "it has too many connections; raise max_connections or close some"),
+    ("25006", "it is read-only; is it a standby?"),
+    ("08001", "no server listens there; is it running?"),
+    ("28P", "it wants a password; put it into the URL, into PGPASSWORD or into ~/.pgpass"),
+    ("28", "access was refused; check the user and the password"),
+    ("3D000", "the database does not exist; make it with createdb"),
+    ("42501", "the user lacks a right; grant it"),
+)
+# Of a failed connection there is no code, only the server's or the library's words.
+_SIGNS: Final = (
+    ("password authentication failed", "28"),
+    ("no password supplied", "28P"),
+    ("too many clients", "53300"),
+    ("connection slots", "53300"),
+    ("Connection refused", "08001"),
+    ('database "', "3D000"),
+)
+_DAMAGE: Final = ("XX001", "XX002", "42P01", "42703", "3F000")
+_PASSING: Final = frozenset({"40001", "40P01"})
+"""Serialization failure, deadlock: nothing has happened, and the next attempt may pass."""
+
+Migration = str
+"""What brings a format to the next: SQL statements, with the schema as the search path."""
+
+_databases: "weakref.WeakSet[PostgresDatabase]" = weakref.WeakSet()
+_sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
+
+# What the pool logs is told in this library's errors too; without a handler, Python would print it.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
+
+class Session(Connection[tuple[Any, ...]]):
+    """A connection that gives up on a server which does not answer.
+
+    Attributes:
+        patience: seconds to wait for an answer; None waits for ever.
+        forced: what `synchronous_commit` is to be for a commit that has to be durable.
+        is_admitted: whether who uses it has looked what it leads to.
+    """
+
+    patience: float | None = None
+    forced: str = "on"
+    is_admitted: bool = False
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if timeout is not None or self.patience is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.OperationalError as error:
+            if type(error).__name__ == "_WaitTimeout":
+                # What it may still answer would be taken for the answer to what is asked next.
+                self.pgconn.finish()
+                raise NoAnswer(self.patience) from None
+            raise
+
+
+class NoAnswer(psycopg.OperationalError):
+    """A server was asked, and has been silent since."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer within {seconds:g} seconds")
+
+
+class _Errors:
+    """Turns PostgreSQL's errors inside a `with` block into this library's, naming the place."""
+
+    def __init__(self, url: PostgresUrl) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, psycopg.Error):
+            # Its own text may hold what is not to be shown, so it is not chained.
+            raise translate(self._url, error) from None
+
+
+def translate(url: PostgresUrl, error: psycopg.Error) -> GroveError:
+    """The library's error for one of PostgreSQL's, naming the place and telling no secret."""
+    text = " ".join(url.hide(str(error)).split())
+    code = error.sqlstate or next((code for sign, code in _SIGNS if sign in text), "")
+    if code.startswith(_DAMAGE):
+        return Corrupt(what="the schema", where=url.name, reason=text)
+    for prefix, reason in _REASONS:
+        if code.startswith(prefix):
+            return StoreUnavailable(store=url.name, reason=f"{reason} ({text})")
+    return StoreUnavailable(store=url.name, reason=text)
+
+
+class PostgresDatabase:
+    """A schema, with its format checked and brought up to date.
+
+    Args:
+        url: where it is.
+        component: what of the schema this is about (`journal` or `stores`); it may hold both.
+        migrations: what brings each format up to the next; the last leads to the newest.
+        timeout: seconds to wait for a connection, a lock or an answer.
+        connections: how many may be open in the pool at once.
+
+    Raises ValidationError for a newer format or a server that will not do, StoreUnavailable or
+    Corrupt if it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        url: PostgresUrl,
+        *,
+        component: str,
+        migrations: Sequence[Migration],
+        timeout: float,
+        connections: int,
+    ) -> None:
+        self.url = url
+        self.name = url.name
+        self.errors = _Errors(url)
+        self.timeout = timeout
+        self._failures = 0
+        self._failure: GroveError | None = None
+        self._closed = ""
+        self._is_warned = False
+        self._pool = ConnectionPool(
+            kwargs=self._options(),
+            connection_class=self._session_class(),
+            configure=self._configure,
+            min_size=0,
+            max_size=connections,
+            open=True,
+            name=url.name,
+            reconnect_timeout=0,
+            num_workers=1,
+        )
+        _databases.add(self)
+        try:
+            self._open_format(component, migrations)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, work: Callable[[Session], T], *, repeat: bool = True) -> T:
+        """What a piece of work on a connection answers.
+
+        Args:
+            work: is given a connection in autocommit mode, and leaves it so.
+            repeat: whether the work may be done again, after a connection was lost in it. After a
+                deadlock it may in any case: nothing of it has then taken place.
+
+        Raises StoreUnavailable or Corrupt.
+        """
+        deadline = time.monotonic() + self.timeout
+        for attempt in count(1):
+            with self.connection(deadline) as connection:
+                try:
+                    return work(connection)
+                except psycopg.Error as error:
+                    is_lost = connection.closed
+                    may_pass = error.sqlstate in _PASSING or (is_lost and repeat)
+                    is_late = attempt == _MOST_ATTEMPTS or time.monotonic() >= deadline
+                    if not may_pass or is_late or isinstance(error, NoAnswer):
+                        raise translate(self.url, error) from None
+            if is_lost:
+                # A server that was restarted has ended all of them.
+                self._pool.drain()
+        raise AssertionError
+
+    @contextmanager
+    def connection(self, deadline: float | None = None) -> Iterator[Session]:
+        """A connection of the pool, in autocommit mode."""
+        connection = self._take(deadline or time.monotonic() + self.timeout)
+        try:
+            yield connection
+        finally:
+            with suppress(PoolClosed):
+                self._pool.putconn(connection)
+
+    def connect(self) -> Session:
+        """A connection of its own, in autocommit mode, which the caller closes.
+
+        Raises StoreUnavailable.
+        """
+        self.check_open()
+        with self.errors:
+            connection = Session.connect(**self._options())
+            try:
+                self._configure(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def check_open(self) -> None:
+        """Raise StoreUnavailable if this was closed, or opened before the process was forked."""
+        if self._closed:
+            raise StoreUnavailable(store=self.name, reason=self._closed)
+
+    def close(self) -> None:
+        """Close every connection. Safe to call twice."""
+        if not self._closed:
+            self._closed = "it has been closed"
+            self._pool.close(timeout=_GRACE)
+
+    def disown(self) -> None:
+        """Have a forked child leave its parent's connections alone."""
+        self._closed = "it was opened before this process was forked; open a grove in the child"
+
+    def _take(self, deadline: float) -> Session:
+        failures = self._failures
+        while True:
+            self.check_open()
+            left = deadline - time.monotonic()
+            try:
+                return self._pool.getconn(timeout=max(min(_SLICE, left), 0.001))
+            except PoolClosed:
+                continue
+            except PoolTimeout:
+                # The pool would go on trying; whoever waits had better be told.
+                if self._failures > failures and self._failure is not None:
+                    raise self._failure from None
+                if left <= 0:
+                    raise StoreUnavailable(
+                        store=self.name,
+                        reason=f"no connection within {self.timeout:g} seconds; all "
+                        f"{self._pool.max_size} are in use, or the server does not answer",
+                    ) from None
+
+    def _session_class(self) -> type[Session]:
+        """A class whose failures to connect are noted here, where the pool keeps them to itself."""
+        database = weakref.proxy(self)
+
+        class Noted(Session):
+            @classmethod
+            def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+                try:
+                    return super().connect(conninfo, **kwargs)
+                except psycopg.Error as error:
+                    database.note(error)
+                    raise
+
+        return Noted
+
+    def note(self, error: psycopg.Error | GroveError) -> None:
+        """Remember why no connection could be made."""
+        self._failure = error if isinstance(error, GroveError) else translate(self.url, error)
+        self._failures += 1
+
+    def _options(self) -> dict[str, Any]:
+        defaults = {
+            "connect_timeout": max(math.ceil(self.timeout), 2),
+            # A peer that has vanished is noticed though nothing is sent to it.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "application_name": "grove-sm",
+            "client_encoding": "utf8",
+        }
+        return {**defaults, **self.url.options, "autocommit": True}
+
+    def _configure(self, session: Session) -> None:
+        _sessions.add(session)
+        try:
+            self._set_up(session)
+        except (psycopg.Error, GroveError) as error:
+            self.note(error)
+            raise
+
+    def _set_up(self, session: Session) -> None:
+        session.patience = self.timeout + 2 * _GRACE
+        milliseconds = int(self.timeout * 1000)
+        settings = {
+            "search_path": Identifier(self.url.schema).as_string(session),
+            "synchronous_commit": "off",
+            "lock_timeout": str(milliseconds),
+            "statement_timeout": str(milliseconds + int(_GRACE * 1000)),
+            "idle_in_transaction_session_timeout": str(milliseconds * _IDLE_TRANSACTION),
+        }
+        server, encoding, commit, fsync = _ask(
+            session,
+            "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),"
+            " current_setting('synchronous_commit'), current_setting('fsync')",
+        )
+        self._check_server(server, encoding)
+        session.forced = commit if commit != "off" else "on"
+        if fsync != "on" and not self._is_warned:
+            self._is_warned = True
+            log.warning(
+                "%s: the server does not force its writes (fsync is %s); what is acknowledged may "
+                "be lost in a power cut",
+                self.name,
+                fsync,
+            )
+        set_config = ", ".join("set_config(%s, %s, false)" for _ in settings)
+        session.execute(
+            f"SELECT {set_config}", [part for item in settings.items() for part in item]
+        )
+
+    def _check_server(self, version: int, encoding: str) -> None:
+        if version < _OLDEST_SERVER:
+            raise ValidationError(
+                field=self.name, rule="its server must be PostgreSQL 14 or newer", value=version
+            )
+        if encoding != "UTF8":
+            raise ValidationError(
+                field=self.name,
+                rule="its database must have the encoding UTF8; make it with createdb -E UTF8 -T "
+                "template0",
+                value=encoding,
+            )
+
+    def _open_format(self, component: str, migrations: Sequence[Migration]) -> None:
+        newest = len(migrations)
+        found = self.run(lambda session: _format(session, component))
+        if found > newest:
+            raise ValidationError(
+                field=self.name,
+                rule=f"its {component} format must be at most {newest}, the newest that this "
+                "version of grove-sm can read; install a newer grove-sm",
+                value=found,
+            )
+        if found < newest:
+            self.run(lambda session: self._migrate(session, component, migrations))
+
+    def _migrate(self, session: Session, component: str, migrations: Sequence[Migration]) -> None:
+        with session.transaction():
+            # One of several that open it for the first time at once; the others find it done.
+            session.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('grove_sm.formats.' || %s, 0))",
+                (self.url.schema,),
+            )
+            (exists,) = _ask(
+                session, "SELECT count(*) FROM pg_namespace WHERE nspname = %s", (self.url.schema,)
+            )
+            if not exists:
+                session.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.url.schema)))
+            session.execute(
+                f"CREATE TABLE IF NOT EXISTS {_FORMATS} "
+                "(component text PRIMARY KEY, version int NOT NULL)"
+            )
+            row = session.execute(
+                f"SELECT version FROM {_FORMATS} WHERE component = %s", (component,)
+            ).fetchone()
+            for migration in migrations[row[0] if row else 0 :]:
+                session.execute(migration)
+            session.execute(
+                f"INSERT INTO {_FORMATS} (component, version) VALUES (%s, %s) "
+                "ON CONFLICT (component) DO UPDATE SET version = excluded.version",
+                (component, len(migrations)),
+            )
+        force(session)
+
+
+def force(session: Session) -> None:
+    """Make every commit before this call durable, those of other sessions too.
+
+    A commit with `synchronous_commit` on returns once the write-ahead log has been flushed up to
+    its own record. The log is one sequence, and a commit's record is in it before anybody sees the
+    commit, so this flushes all that could be seen before. The message is there because a commit
+    that has written nothing flushes nothing.
+    """
+    session.execute(
+        "SELECT set_config('synchronous_commit', %s, true), "
+        "pg_logical_emit_message(true, 'grove_sm', '')",
+        (session.forced,),
+    )
+
+
+def _format(session: Session, component: str) -> int:
+    try:
+        row = session.execute(
+            f"SELECT version FROM {_FORMATS} WHERE component = %s", (component,)
+        ).fetchone()
+    except UndefinedTable:
+        return 0
+    return int(row[0]) if row else 0
+
+
+def _ask(session: Session, query: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
+    row = session.execute(query, values).fetchone()
+    assert row is not None  # noqa: S101
+    return row
+
+
+def _disown_in_child() -> None:
+    """A forked child must not use its parent's connections, nor keep them open after its death.
+
+    The server ends a session once every copy of its socket is closed; closing the child's copy
+    says nothing to the server.
+    """
+    for database in list(_databases):
+        database.disown()
+    for session in list(_sessions):
+        with suppress(psycopg.Error, OSError):
+            os.close(session.fileno())
+
+
+os.register_at_fork(after_in_child=_disown_in_child)
