@@ -5,16 +5,14 @@
 (***************************************************************************)
 EXTENDS Protocol, TLC
 
-CONSTANTS s1, s2, k1, k2, t1, t2, t3, c1, c2,
+CONSTANTS s1, s2, k1, k2, t1,
     Wants               \* what each transaction writes
 
 OneRecordEach == k1 :> s1 @@ k2 :> s2
 
-(* One transaction over two stores; several over the same records. *)
-One == t1 :> {k1, k2}
-Two == t1 :> {k1, k2} @@ t2 :> {k1}
-Both == t1 :> {k1, k2} @@ t2 :> {k1, k2}
-Same == t1 :> {k1} @@ t2 :> {k1} @@ t3 :> {k1}
+(* All write the same records; or only the first writes all, and the others one of them. *)
+Everything == [t \in Transactions |-> Keys]
+OneOfThem == [t \in Transactions |-> IF t = t1 THEN Keys ELSE {k1}]
 
 WritesAll(t, facts) == {[looked |-> Wants[t], writes |-> [k \in Wants[t] |-> t]]}
 Initially(k) == "nothing"

@@ -7,7 +7,8 @@
 (* applier.py, recovery.py and grove_sm/journal/.  Each action below is    *)
 (* one step of that code that others can come between.                     *)
 (*                                                                         *)
-(* What can go wrong, and may do so `MaxFaults` times in a behaviour:      *)
+(* What can go wrong, each kind if it is in `Faults`, `MaxFaults` times in *)
+(* all in a behaviour:                                                     *)
 (*   Crash          a coordinator's process dies                      (F1) *)
 (*   PowerCut       everybody dies; of what was not forced, any part       *)
 (*                  survives, in the stores and in the journal        (F2) *)
@@ -16,7 +17,8 @@
 (*   LoseLock       a coordinator is taken for dead and lives on: a        *)
 (*                  zombie, that may wake up at any later moment      (F7) *)
 (*   AnswerLost     the journal decides and its answer is lost             *)
-(*   JournalDown    the journal cannot be asked to decide             (F5) *)
+(*   JournalDown    a vote or a decision cannot be had                (F5) *)
+(*   ReleaseUnanswered  keys cannot be let go of, or no answer comes  (F5) *)
 (* A coordinator that is slow, or paused for an hour, is no fault here:    *)
 (* every step may be as long in coming as it likes.                        *)
 (*                                                                         *)
@@ -39,7 +41,9 @@ CONSTANTS
     Paths,              \* of {"one append", "two steps"}: how transactions are decided
     WithReader,         \* whether anybody reads
     Without,            \* the rules left out; {} for the protocol as it is
-    MaxFaults,
+    Faults, MaxFaults,  \* what may go wrong, and how often
+    Telling,            \* whether `step` is kept (with VIEW vars and without SYMMETRY)
+    Finishing,          \* whether stores are forced and redo dropped, or that is left out
     Nobody              \* no transaction, no coordinator
 
 Rule(name) == name \notin Without
@@ -66,7 +70,8 @@ VARIABLES
     (* For the proof alone. *)
     refused,        \* those that anybody has been told are aborted
     heuristics,     \* applies that took what they met for other software's work
-    faults          \* how many there have been
+    faults,         \* how many there have been
+    step            \* what was done last, so that a counterexample can be told
 
 files == <<journal, shown, journalForced, shownForced, unforced>>
 memory == <<status, machine, released, toRecover, withheld, reader>>
@@ -127,8 +132,13 @@ Lives(c) == status[c] /= "down"
 (* By the lock that the system releases, or loses: no clock is asked. *)
 IsDead(t) == t \in orphaned \/ (owner[t] /= Nobody /\ status[owner[t]] = "zombie")
 
-Fault == faults < MaxFaults /\ faults' = faults + 1
-NoFault == UNCHANGED faults
+(* Each action says what it is, and whether it is a fault. *)
+Tell(name, about) == step' = IF Telling THEN <<name, about>> ELSE step
+Step(name, about) == Tell(name, about) /\ UNCHANGED faults
+Fault(name, about) ==
+    /\ name \in Faults /\ faults < MaxFaults
+    /\ faults' = faults + 1
+    /\ Tell(name, about)
 
 -----------------------------------------------------------------------------
 (* Readers.  `possible` is kept for the proof: what the record has been since he asked. *)
@@ -163,6 +173,7 @@ Init ==
     /\ refused = {}
     /\ heuristics = {}
     /\ faults = 0
+    /\ step = <<"Init", <<>>>>
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -171,6 +182,7 @@ Init ==
 
 (* It looked at one record after the other, and relies on what it has found at each. *)
 PlanAs(c, t, relied, writes) ==
+    /\ Step("Plan", <<c, t>>)
     /\ Serves(c)
     /\ owner[t] \in {Nobody, c} /\ t \notin orphaned
     /\ Idle(c, t) /\ journal[t] = "none" /\ t \notin refused
@@ -178,7 +190,6 @@ PlanAs(c, t, relied, writes) ==
     /\ owner' = [owner EXCEPT ![t] = c]
     /\ Become(c, t, Begin)
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, orphaned, refused, heuristics>>
-    /\ NoFault
 
 (* From what the stores show, be that whole or not: what matters is validated later. *)
 Plan(c, t) ==
@@ -195,12 +206,12 @@ Refusing(c, t) ==
 
 (* It is tried again, once the holder is out of the way. *)
 KeysRefused(c, t) ==
+    /\ Step("KeysRefused", <<c, t>>)
     /\ Serves(c) /\ Is(c, t, "planned", "hold")
     /\ Refusing(c, t) /= {}
     /\ Become(c, t, Unknown)
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 Votes(t, s) == \A k \in LookedAt(t) : StoreOf[k] = s => shown[k].revision = Base(t, k)
 
@@ -224,15 +235,16 @@ CanHoldAndDecide(c, t) ==
     /\ \A s \in Voters(t) : Votes(t, s)
 
 HoldAndDecide(c, t) ==
+    /\ Step("HoldAndDecide", <<c, t>>)
     /\ CanHoldAndDecide(c, t)
     /\ WriteDecision(c, t, "committed")
     /\ Become(c, t, ApplyAll(Move(Move(machine[c][t], "prepare", "decide", {}), "commit", "apply", {}), t))
     /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, withheld, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 (* In one append, a vote against it leaves no trace; the operation is planned anew. *)
 HoldAndRefuse(c, t) ==
+    /\ Step("HoldAndRefuse", <<c, t>>)
     /\ "one append" \in Paths
     /\ Serves(c) /\ Is(c, t, "planned", "hold") /\ journal[t] = "none"
     /\ Refusing(c, t) = {}
@@ -240,10 +252,10 @@ HoldAndRefuse(c, t) ==
     /\ Become(c, t, Unknown)
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 (* Two steps: that the keys are held is a record of its own, which need not be forced. *)
 HoldKeys(c, t) ==
+    /\ Step("HoldKeys", <<c, t>>)
     /\ "two steps" \in Paths
     /\ Serves(c) /\ Is(c, t, "planned", "hold") /\ journal[t] = "none"
     /\ Refusing(c, t) = {}
@@ -251,10 +263,10 @@ HoldKeys(c, t) ==
     /\ Become(c, t, Turn(machine[c][t], "vote", Voters(t)))
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, released, toRecover,
                    withheld, reader, owner, orphaned, plan, refused, heuristics>>
-    /\ NoFault
 
 (* Prepare, and the vote that came of it. *)
 Voted(c, t, s) ==
+    /\ Step("Voted", <<c, t, s>>)
     /\ Serves(c) /\ Is(c, t, "planned", "vote") /\ s \in machine[c][t].waiting
     /\ LET m == machine[c][t]
            waiting == m.waiting \ {s}
@@ -264,7 +276,6 @@ Voted(c, t, s) ==
                ELSE Turn(m, "vote", waiting))
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -275,37 +286,37 @@ CanCommit(t) == journal[t] = "planned" \/ ~Rule("compare and set")
 
 (* RecordDecision(commit), and DecisionRecorded(commit). *)
 RecordCommit(c, t) ==
+    /\ Step("RecordCommit", <<c, t>>)
     /\ Serves(c) /\ Is(c, t, "prepared", "decide")
     /\ CanCommit(t)
     /\ WriteDecision(c, t, "committed")
     /\ Become(c, t, ApplyAll(Move(machine[c][t], "commit", "apply", {}), t))
     /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, withheld, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 (* RecordDecision(commit), and DecisionRecorded(abort): somebody was first. *)
 CommitRefused(c, t) ==
+    /\ Step("CommitRefused", <<c, t>>)
     /\ Serves(c) /\ Is(c, t, "prepared", "decide")
     /\ ~CanCommit(t)
     /\ refused' = refused \union {t}
     /\ Become(c, t, Unknown)
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
                    heuristics>>
-    /\ NoFault
 
 (* RecordDecision(abort) after a vote against it. It is not forced: undecided means aborted. *)
 RecordAbort(c, t) ==
+    /\ Step("RecordAbort", <<c, t>>)
     /\ Serves(c) /\ Is(c, t, "planned", "decide")
     /\ journal' = [journal EXCEPT ![t] = IF @ = "planned" THEN "aborted" ELSE @]
     /\ refused' = refused \union {t}
     /\ Become(c, t, Unknown)
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, released, toRecover,
                    withheld, reader, owner, orphaned, plan, heuristics>>
-    /\ NoFault
 
 (* OutcomeUnknown: the journal has decided, and the coordinator never learns it. *)
 AnswerLost(c, t) ==
-    /\ Fault
+    /\ Fault("AnswerLost", <<c, t>>)
     /\ \/ CanHoldAndDecide(c, t)
        \/ Serves(c) /\ Is(c, t, "prepared", "decide") /\ CanCommit(t)
     /\ WriteDecision(c, t, "committed")
@@ -313,9 +324,9 @@ AnswerLost(c, t) ==
     /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, withheld, owner, orphaned, plan,
                    refused, heuristics>>
 
-(* StoreUnavailable: a vote or a decision cannot be had, and the caller is told that nothing was written. *)
+(* StoreUnavailable: a vote or a decision cannot be had; nothing was written, the caller is told. *)
 JournalDown(c, t) ==
-    /\ Fault
+    /\ Fault("JournalDown", <<c, t>>)
     /\ Serves(c) /\ machine[c][t].phase \in {"planned", "prepared"}
     /\ machine[c][t].round \in {"vote", "decide"}
     /\ refused' = refused \union {t}
@@ -329,6 +340,7 @@ Abandoned(c, t) ==
     \/ owner[t] = c /\ Idle(c, t) /\ Rule("abort what is given up")
 
 AbortDead(c, t) ==
+    /\ Step("AbortDead", <<c, t>>)
     /\ Lives(c) /\ journal[t] = "planned"
     /\ IF Rule("liveness by lock") THEN Abandoned(c, t) ELSE owner[t] /= c
     /\ journal' = [journal EXCEPT ![t] = "aborted"]
@@ -336,7 +348,6 @@ AbortDead(c, t) ==
     /\ refused' = refused \union {t}
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, machine, released,
                    withheld, reader, owner, orphaned, plan, heuristics>>
-    /\ NoFault
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -372,17 +383,17 @@ Answered(m, s) ==
                             ELSE @]
 
 Applied(c, t, s) ==
+    /\ Step("Applied", <<c, t, s>>)
     /\ Lives(c) /\ s \in Outstanding(c, t)
     /\ ApplyTo(t, s)
     /\ heuristics' = heuristics \union
                         {<<t, k>> : k \in {k \in WritesAt(t, s) : Judge(t, k) = "foreign"}}
     /\ Become(c, t, Answered(machine[c][t], s))
     /\ UNCHANGED <<status, released, toRecover, withheld, reader, owner, orphaned, plan, refused>>
-    /\ NoFault
 
 (* A reader who needs that store gets StoreUnavailable. *)
 UnreachableIf(c, t, s, hasArrived) ==       \* the write, though its answer has not
-    /\ Fault
+    /\ Fault("Unreachable", <<c, t, s, hasArrived>>)
     /\ Lives(c) /\ s \in Outstanding(c, t)
     /\ IF hasArrived THEN ApplyTo(t, s) ELSE UNCHANGED files
     /\ machine' = [machine EXCEPT ![c][t].waiting = @ \ {s}, ![c][t].unreached = @ \union {s}]
@@ -398,6 +409,7 @@ Unreachable(c, t, s) == \E hasArrived \in BOOLEAN : UnreachableIf(c, t, s, hasAr
 (* would not: its records are withheld until it is applied again.          *)
 (***************************************************************************)
 GiveUp(c, t) ==
+    /\ Step("GiveUp", <<c, t>>)
     /\ Lives(c) /\ Is(c, t, "committed", "apply")
     /\ machine[c][t].waiting = {} /\ machine[c][t].unreached /= {}
     /\ Become(c, t, Unknown)
@@ -405,27 +417,26 @@ GiveUp(c, t) ==
                    THEN [withheld EXCEPT ![c] = @ \union {t}] ELSE withheld
     /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
     /\ UNCHANGED <<files, status, released, reader, owner, orphaned, plan, refused, heuristics>>
-    /\ NoFault
 
 (* A request that somebody sent at some time after the decision; what it meets nobody hears. *)
 LateApply(t, s) ==
-    /\ Fault
+    /\ Fault("LateApply", <<t, s>>)
     /\ t \in Committed /\ s \in Writers(t)
     /\ ApplyTo(t, s)
     /\ UNCHANGED <<memory, owner, orphaned, plan, refused, heuristics>>
 
 ReleaseKeys(c, t) ==
+    /\ Step("ReleaseKeys", <<c, t>>)
     /\ Lives(c) /\ Is(c, t, "committed", "release")
     /\ released' = [released EXCEPT ![c] = IF journal[t] = "committed" THEN @ \union {t} ELSE @]
     /\ withheld' = [withheld EXCEPT ![c] = @ \ {t}]
     /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
-    /\ Become(c, t, Turn(machine[c][t], "force", Writers(t)))
+    /\ Become(c, t, IF Finishing THEN Turn(machine[c][t], "force", Writers(t)) ELSE Unknown)
     /\ UNCHANGED <<files, status, reader, owner, orphaned, plan, refused, heuristics>>
-    /\ NoFault
 
 (* The journal cannot be told, or does not answer; whoever comes next takes it up. *)
 ReleaseUnanswered(c, t, hasArrived) ==
-    /\ Fault
+    /\ Fault("ReleaseUnanswered", <<c, t, hasArrived>>)
     /\ Lives(c) /\ Is(c, t, "committed", "release")
     /\ released' = [released EXCEPT ![c] =
                        IF hasArrived /\ journal[t] = "committed" THEN @ \union {t} ELSE @]
@@ -439,6 +450,7 @@ ReleaseUnanswered(c, t, hasArrived) ==
 (***************************************************************************)
 
 Force(c, s) ==
+    /\ Step("Force", <<c, s>>)
     /\ Lives(c)
     /\ \E t \in Transactions : Is(c, t, "committed", "force") /\ s \in machine[c][t].waiting
     /\ shownForced' = [k \in Keys |-> IF StoreOf[k] = s THEN shown[k] ELSE shownForced[k]]
@@ -449,18 +461,18 @@ Force(c, s) ==
                           THEN [machine[c][t] EXCEPT !.waiting = @ \ {s}] ELSE machine[c][t]]]
     /\ UNCHANGED <<journal, shown, journalForced, status, released, toRecover, withheld, reader,
                    owner, orphaned, plan, refused, heuristics>>
-    /\ NoFault
 
 (* Marks are written when there is time, and never forced for their own sake. *)
 WriteMarks(c) ==
+    /\ Step("WriteMarks", <<c>>)
     /\ Lives(c) /\ released[c] /= {}
     /\ journal' = Marked(c, Nobody, "none")
     /\ released' = [released EXCEPT ![c] = {}]
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, machine, toRecover,
                    withheld, reader, owner, orphaned, plan, refused, heuristics>>
-    /\ NoFault
 
 DropRedo(c, t) ==
+    /\ Step("DropRedo", <<c, t>>)
     /\ Lives(c) /\ Is(c, t, "committed", "force")
     /\ machine[c][t].waiting = {} \/ ~Rule("keep the redo until forced")
     /\ journal' = [u \in Transactions |->
@@ -469,7 +481,6 @@ DropRedo(c, t) ==
     /\ Become(c, t, Unknown)
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, toRecover, withheld,
                    reader, owner, orphaned, plan, refused, heuristics>>
-    /\ NoFault
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -483,15 +494,19 @@ InOrder(c, t) ==
         \A u \in Transactions \ {t} :
             Before(u, t) => u \notin Withheld(c) \union toRecover[c]
 
-CanRollForward(c, t) == Idle(c, t) /\ t \notin released[c] /\ InOrder(c, t)
+(* A reader or a writer meets what holds keys; housekeeping, also what nobody else will finish. *)
+IsMet(c, t) ==
+    \/ journal[t] = "committed"
+    \/ t \in Withheld(c)
+    \/ journal[t] = "applied" /\ Finishing /\ (IsDead(t) \/ owner[t] = c)
 
 RollForward(c, t) ==
-    /\ Serves(c) /\ CanRollForward(c, t)
-    /\ journal[t] = "committed" \/ t \in Withheld(c)
+    /\ Step("RollForward", <<c, t>>)
+    /\ Serves(c) /\ Idle(c, t) /\ t \notin released[c]
+    /\ IsMet(c, t) /\ InOrder(c, t)
     /\ Become(c, t, Resume(t))
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 (***************************************************************************)
 (* Recovery, when a coordinator is opened: from the journal alone, in      *)
@@ -500,6 +515,7 @@ RollForward(c, t) ==
 (***************************************************************************)
 
 Restart(c) ==
+    /\ Step("Restart", <<c>>)
     /\ status[c] = "down"
     /\ status' = [status EXCEPT ![c] = "recovering"]
     /\ toRecover' = [toRecover EXCEPT ![c] =
@@ -508,37 +524,36 @@ Restart(c) ==
                             ELSE Unfinished \ {"applied"}}]
     /\ UNCHANGED <<files, machine, released, withheld, reader, owner, orphaned, plan, refused,
                    heuristics>>
-    /\ NoFault
 
-Next1(c, t) ==       \* the next to recover
+IsNext(c, t) ==
     /\ status[c] = "recovering" /\ t \in toRecover[c]
     /\ \A u \in toRecover[c] : Idle(c, u) /\ ~Before(u, t)
 
 Recover(c, t) ==
-    /\ Next1(c, t)
+    /\ Step("Recover", <<c, t>>)
+    /\ IsNext(c, t)
     /\ journal[t] \in {"committed", "applied"}
     /\ InOrder(c, t)
     /\ Become(c, t, Resume(t))
     /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 (* Somebody else has ended it, or one before it could not be applied. *)
 RecoverNothing(c, t) ==
-    /\ Next1(c, t)
+    /\ Step("RecoverNothing", <<c, t>>)
+    /\ IsNext(c, t)
     /\ journal[t] \notin Unfinished \/ ~InOrder(c, t)
     /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
     /\ withheld' = IF journal[t] = "applied" /\ Rule("withhold after a cut")
                    THEN [withheld EXCEPT ![c] = @ \union {t}] ELSE withheld
     /\ UNCHANGED <<files, status, machine, released, reader, owner, orphaned, plan, refused, heuristics>>
-    /\ NoFault
 
 Open(c) ==
+    /\ Step("Open", <<c>>)
     /\ status[c] = "recovering" /\ toRecover[c] = {}
     /\ status' = [status EXCEPT ![c] = "open"]
     /\ UNCHANGED <<files, machine, released, toRecover, withheld, reader, owner, orphaned, plan, refused,
                    heuristics>>
-    /\ NoFault
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -547,29 +562,29 @@ Open(c) ==
 (***************************************************************************)
 
 ReadAsk(c, k) ==
-    /\ WithReader /\ Serves(c) /\ reader.stage /= "asked"
+    /\ Step("ReadAsk", <<c, k>>)
+    /\ WithReader /\ Serves(c) /\ reader.stage = "idle"
     /\ reader' = [stage |-> "asked", at |-> c, key |-> k, possible |-> {Record(k)},
                   todo |-> IF Rule("settle before reading")
                            THEN {t \in Holders(c) : journal[t] /= "planned" /\ k \in Writes(t)}
                            ELSE {}]
     /\ UNCHANGED <<files, status, machine, released, toRecover, withheld, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 ReadSettled(t) ==
+    /\ Step("ReadSettled", <<t>>)
     /\ reader.stage = "asked" /\ t \in reader.todo
     /\ KnowsShown(reader.at, t, StoreOf[reader.key])
     /\ reader' = [reader EXCEPT !.todo = @ \ {t}]
     /\ UNCHANGED <<files, status, machine, released, toRecover, withheld, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 ReadRecord ==
+    /\ Step("ReadRecord", <<>>)
     /\ reader.stage = "asked" /\ reader.todo = {}
     /\ reader' = [stage |-> "answered", content |-> shown[reader.key]]
     /\ UNCHANGED <<files, status, machine, released, toRecover, withheld, owner, orphaned, plan,
                    refused, heuristics>>
-    /\ NoFault
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -586,7 +601,7 @@ Forget(gone) ==
     /\ reader' = IF reader.stage = "asked" /\ reader.at \in gone THEN NoReader ELSE reader
 
 Crash(c) ==
-    /\ Fault
+    /\ Fault("Crash", <<c>>)
     /\ Lives(c)
     /\ Forget({c})
     /\ orphaned' = orphaned \union
@@ -595,7 +610,7 @@ Crash(c) ==
 
 (* It lives on, and does not know. *)
 LoseLock(c) ==
-    /\ Fault
+    /\ Fault("LoseLock", <<c>>)
     /\ status[c] = "open"
     /\ status' = [status EXCEPT ![c] = "zombie"]
     /\ UNCHANGED <<files, machine, released, toRecover, withheld, reader, owner, orphaned, plan, refused,
@@ -609,7 +624,7 @@ Passed(from, to) ==
         ELSE {}
 
 PowerCut ==
-    /\ Fault
+    /\ Fault("PowerCut", <<>>)
     /\ \E kept \in SUBSET unforced :
           shown' = [k \in Keys |->
                       LET on == {t \in Transactions : <<t, StoreOf[k]>> \in kept /\ k \in Writes(t)}
@@ -625,13 +640,14 @@ PowerCut ==
 
 (* What became of it?  One that the journal never heard of is aborted from now on. *)
 AskOutcome(c, t) ==
-    /\ Serves(c) /\ (IsDead(t) \/ owner[t] = c) /\ Idle(owner[t], t) /\ journal[t] \in {"none", "aborted"}
+    /\ Step("AskOutcome", <<c, t>>)
+    /\ Serves(c) /\ (IsDead(t) \/ owner[t] = c) /\ Idle(owner[t], t)
+    /\ journal[t] \in {"none", "aborted"}
     /\ t \notin refused
     /\ journal' = [journal EXCEPT ![t] = "aborted"]
     /\ journalForced' = [journalForced EXCEPT ![t] = "aborted"]
     /\ refused' = refused \union {t}
     /\ UNCHANGED <<shown, shownForced, unforced, memory, owner, orphaned, plan, heuristics>>
-    /\ NoFault
 
 -----------------------------------------------------------------------------
 Next ==
@@ -656,6 +672,28 @@ Next ==
     \/ PowerCut
 
 Spec == Init /\ [][Next]_vars
+
+(* What is begun is carried on: no step that can be taken is put off for ever. *)
+CarryOn(c, t) ==
+    \/ owner[t] = c /\ Plan(c, t)
+    \/ KeysRefused(c, t) \/ HoldAndDecide(c, t) \/ HoldAndRefuse(c, t) \/ HoldKeys(c, t)
+    \/ \E s \in Stores : Voted(c, t, s)
+    \/ RecordCommit(c, t) \/ CommitRefused(c, t) \/ RecordAbort(c, t)
+Finish(c, t) ==
+    \/ \E s \in Stores : Applied(c, t, s)
+    \/ GiveUp(c, t) \/ ReleaseKeys(c, t) \/ DropRedo(c, t)
+TakeUp(c, t) ==
+    AbortDead(c, t) \/ RollForward(c, t) \/ Recover(c, t) \/ RecoverNothing(c, t)
+
+Fairness ==
+    /\ \A c \in Coordinators, t \in Transactions :
+          WF_vars(CarryOn(c, t)) /\ WF_vars(Finish(c, t)) /\ WF_vars(TakeUp(c, t))
+    /\ \A c \in Coordinators :
+          /\ WF_vars(\E s \in Stores : Force(c, s))
+          /\ WF_vars(WriteMarks(c)) /\ WF_vars(Restart(c)) /\ WF_vars(Open(c))
+    /\ WF_vars(\E t \in Transactions : ReadSettled(t)) /\ WF_vars(ReadRecord)
+
+FairSpec == Spec /\ Fairness
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -682,9 +720,22 @@ RedoKept ==
     \A t \in Transactions, k \in Keys :
         journal[t] = "finished" /\ k \in Writes(t) => shownForced[k].revision > Base(t, k)
 
-(* The journal's states and the machine's phases are those of the table. *)
+(* The machine's phases are those of the table. *)
 PhasesOfTheTable ==
     \A c \in Coordinators, t \in Transactions :
         machine[c][t] /= Unknown => machine[c][t].phase \in TransactionStates \ TransactionFinal
+
+(* A live coordinator's transaction is aborted by itself alone. *)
+OnlyTheDeadAreAborted ==
+    [][\A t \in Transactions :
+          journal[t] = "planned" /\ journal'[t] = "aborted" =>
+              IsDead(t) \/ machine[owner[t]][t].round \in {"decide", "rest"}]_vars
+
+(* As faults come to an end, every transaction does, and every reader gets an answer. *)
+Ended(t) ==
+    \/ journal[t] \in {"finished", "aborted"}
+    \/ journal[t] = "none" /\ \A c \in Coordinators : Idle(c, t)
+EveryTransactionEnds == \A t \in Transactions : <>[]Ended(t)
+EveryReaderIsAnswered == reader.stage = "asked" ~> reader.stage /= "asked"
 
 =============================================================================
