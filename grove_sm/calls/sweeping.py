@@ -14,8 +14,13 @@ from grove_sm.domain.errors import GroveError
 from grove_sm.lifecycles import BOUNTY, CLAIM, HANDOFF, Lifecycle
 from grove_sm.operations import bounty_ends, claim_ends, forgetting, handoffs
 from grove_sm.operations.bounty_ends import ExpireBountyRequest, plan_expire_bounty
-from grove_sm.operations.claim_ends import ExpireClaimRequest, has_run_out, plan_expire_claim
-from grove_sm.operations.claims import later
+from grove_sm.operations.claim_ends import (
+    ExpireClaimRequest,
+    has_run_out,
+    is_stalled,
+    plan_expire_claim,
+)
+from grove_sm.operations.claims import is_live, later
 from grove_sm.operations.documents import decode
 from grove_sm.operations.forgetting import IsOld, plan_forget_claim, plan_forget_handoff
 from grove_sm.operations.handoffs import plan_expire_handoff
@@ -43,7 +48,27 @@ class _Due(NamedTuple):
 
 
 class SweepCalls(Calls):
-    """The sweep."""
+    """The sweep, and whom it may have to be told of."""
+
+    def stalled(self, *, after: float, limit: int | None = None) -> list[Claim]:
+        """The claims that are held by agents without a heartbeat for so many seconds.
+
+        Those of bounties and deliveries too; longest without one first, at most `limit`. One whose
+        lease has run out is not among them: it holds nothing, and any sweep expires it. To expire
+        these as well: `sweep(stalled_after=after)`.
+
+        Raises ValidationError; StoreUnavailable; Corrupt if a claim is damaged.
+        """
+        limit_argument(limit)
+        now = self.coordinator.now()
+        since = _stalled_since(now, after, "after")
+        where = (("status", CLAIM.initial),)
+        active = (
+            decode(Claim, stored, self.coordinator.participants[CLAIMS].name)
+            for stored in self.coordinator.pages(CLAIMS, where, _PAGE)
+        )
+        stalled = [claim for claim in active if is_live(claim, now) and is_stalled(claim, since)]
+        return sorted(stalled, key=lambda claim: (claim.heartbeat_at, claim.claim_id))[:limit]
 
     def sweep(
         self,
@@ -74,7 +99,7 @@ class SweepCalls(Calls):
         now = self.coordinator.now()
         stalled_since = None
         if stalled_after is not None:
-            stalled_since = later(now, -lease_of(stalled_after, "stalledAfter"))
+            stalled_since = _stalled_since(now, stalled_after, "stalledAfter")
         keep = self.settings.keep
         if forget_after is not None:
             seconds = lease_of(forget_after, "forgetAfter")
@@ -135,6 +160,10 @@ class SweepCalls(Calls):
         for status in due.statuses:
             found = self.coordinator.pages(due.collection, (("status", status),), _PAGE)
             yield from filter(due.is_due, takewhile(due.may_be, found))
+
+
+def _stalled_since(now: str, seconds: float, field: str) -> str:
+    return later(now, -lease_of(seconds, field))
 
 
 def _long_ended(now: str, keep: Keep) -> Iterator[_Due]:

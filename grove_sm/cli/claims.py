@@ -40,6 +40,12 @@ _COLUMNS: Final = (
     Column("intent", lambda c: c.intent_summary),
 )
 
+_STALLED_COLUMNS: Final = (
+    *_COLUMNS[:3],
+    Column("last heartbeat", lambda c: c.heartbeat_at),
+    *_COLUMNS[4:],
+)
+
 
 def claim(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="What to claim, by any name.")],
@@ -153,6 +159,29 @@ def _write_claim(done: str, claim: "Claim", *, as_json: bool) -> None:
         ],
         as_json=as_json,
     )
+
+
+def stalled(
+    *,
+    after: Annotated[
+        float,
+        typer.Option("--after", metavar="SECONDS", help="How long without a heartbeat."),
+    ],
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", help="Show at most so many, longest without first."),
+    ] = None,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """List claims that are held by agents without a heartbeat for long, whatever their lease.
+
+    Longest without one first. grove-sm sweep --stalled-after expires them; grove-sm release frees
+    one. A claim whose lease has run out holds nothing, and any sweep expires it.
+    """
+    with open_grove(grove) as opened:
+        found = opened.stalled(after=after, limit=limit)
+    write_records(found, _STALLED_COLUMNS, as_json=as_json, none="nobody has stalled")
 
 
 def claims(

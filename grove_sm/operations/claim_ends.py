@@ -112,8 +112,13 @@ def plan_expire_claim(request: ExpireClaimRequest, facts: Facts) -> Plan:
 
 def has_run_out(claim: Claim, now: str, stalled_since: str | None = None) -> bool:
     """Whether a claim is to expire: its lease has run out, or its agent has stalled."""
-    is_stalled = stalled_since is not None and claim.heartbeat_at <= stalled_since
-    return claim.status == "active" and (is_stalled or not is_live(claim, now))
+    has_stalled = stalled_since is not None and is_stalled(claim, stalled_since)
+    return claim.status == "active" and (has_stalled or not is_live(claim, now))
+
+
+def is_stalled(claim: Claim, since: str) -> bool:
+    """Whether a claim's agent has sent no heartbeat after this time."""
+    return claim.heartbeat_at <= since
 
 
 def _ended(

@@ -1,10 +1,13 @@
 """Commands that keep and end claims."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from grove_sm import Grove
 from tests.cli.running import Commands
+from tests.groves import CODER, Clock, Names
 
 
 def claim(commands: Commands, *more: str) -> Any:
@@ -70,3 +73,43 @@ def test_a_key_makes_a_retry_one_effect(commands: Commands, command: str) -> Non
     first = commands.json(*retry)
     assert commands.json(*retry) == first
     assert commands.json("claims") == [first]
+
+
+def test_who_has_stalled_is_listed_longest_without_a_heartbeat_first(commands: Commands) -> None:
+    clock = Clock(datetime.now(UTC) - timedelta(days=2))
+    with Grove.open(commands.folder, clock=clock, random=Names()) as grove:
+        held = {}
+        for target in ("file:a", "file:b", "file:c"):
+            made = grove.claim(target, agent=CODER, intent_summary="i", lease_seconds=10**6).claim
+            held[target] = made.claim_id
+            clock.advance(3600)
+        grove.claim("file:lost", agent=CODER, intent_summary="i")
+        grove.heartbeat(held["file:a"], lease_seconds=10**6)
+    commands.json("claim", "file:new", "--agent", "a", "--intent", "i", "--lease", "1000000")
+    found = commands.json("stalled", "--after", "3600")
+    assert [c["claimId"] for c in found] == [held[f"file:{name}"] for name in "bca"]
+    assert commands.json("stalled", "--after", "3600", "--limit", "1") == found[:1]
+    assert commands.json("stalled", "--after", "1000000") == []
+    assert commands.run("stalled", "--after", "1000000").stdout == "nobody has stalled\n"
+    lines = commands.run("stalled", "--after", "3600").stdout.splitlines()
+    assert lines[0].split("  ")[0] == "claim"
+    assert "last heartbeat" in lines[0]
+    assert found[0]["heartbeatAt"] in lines[2]
+    report = commands.json("sweep", "--stalled-after", "3600")
+    assert set(held.values()) < set(report["claimsExpired"])
+    assert commands.json("stalled", "--after", "3600") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("--after", "0"), "after"),
+        (("--after", "nan"), "after"),
+        (("--after", "1e9"), "after"),
+        (("--after", "1", "--limit", "-1"), "limit"),
+    ],
+)
+def test_a_senseless_time_is_refused(
+    commands: Commands, arguments: tuple[str, ...], field: str
+) -> None:
+    assert commands.error("stalled", *arguments, status=2)["facts"]["field"] == field
