@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from grove_sm.calls.base import agent_id_of
+from grove_sm.calls.base import agent_fields, agent_id_of
 from grove_sm.calls.claiming import ClaimCalls
 from grove_sm.domain import Agent, Bounty, Claim, Criteria, normalise_time
 from grove_sm.domain.arguments import agent_argument, text_argument
@@ -81,8 +81,9 @@ class BountyCalls(ClaimCalls):
             created_at=now,
             updated_at=now,
         )
-        made = ("bountyId", "reservationId", "createdAt", "updatedAt")
+        made = ("bountyId", "status", "reservationId", "createdAt", "updatedAt")
         fields = {k: v for k, v in bounty.to_document().items() if k not in made}
+        fields["draft"] = draft
         if deadline is None:
             del fields["deadline"]
         executed = self._execute(
@@ -147,12 +148,19 @@ class BountyCalls(ClaimCalls):
             now=self.coordinator.now(),
             context=context,
         )
-        executed = self._execute_claim(
+        executed = self._execute(
             bounties.CLAIM,
-            request,
-            lease_seconds,
-            idempotency_key,
             lambda facts: plan_claim_bounty(bounty_id, request, facts),
+            now=request.now,
+            agent=agent,
+            idempotency_key=idempotency_key,
+            fields={
+                "bountyId": bounty_id,
+                **agent_fields(agent),
+                "intentSummary": intent_summary,
+                "leaseSeconds": lease_seconds,
+                "context": context,
+            },
         )
         result = executed.result
         return BountyClaimed(

@@ -1,10 +1,9 @@
 """Claims on targets: taking, keeping and ending them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from grove_sm.calls.base import Calls, agent_id_of
-from grove_sm.commit.coordinator import Executed
+from grove_sm.calls.base import Calls, agent_fields, agent_id_of
 from grove_sm.domain import Agent, Claim
 from grove_sm.domain.arguments import text_argument
 from grove_sm.domain.errors import ValidationError
@@ -12,13 +11,11 @@ from grove_sm.operations.claim_ends import COMPLETE, RELEASE, plan_complete, pla
 from grove_sm.operations.claims import (
     HEARTBEAT,
     OPERATION,
-    ClaimRequest,
     HeldRequest,
     plan_claim,
     plan_heartbeat,
 )
 from grove_sm.operations.layout import BOUNTY_TARGET, HANDOFF_TARGET
-from grove_sm.operations.plan import Facts, Plan
 from grove_sm.requests import claim_request
 from grove_sm.results import Claimed
 from grove_sm.settings import lease_of
@@ -64,12 +61,19 @@ class ClaimCalls(Calls):
             now=self.coordinator.now(),
             context=context,
         )
-        executed = self._execute_claim(
+        executed = self._execute(
             OPERATION,
-            request,
-            lease_seconds,
-            idempotency_key,
             lambda facts: plan_claim(request, facts),
+            now=request.now,
+            agent=agent,
+            idempotency_key=idempotency_key,
+            fields={
+                "targetRef": target_ref,
+                **agent_fields(agent),
+                "intentSummary": intent_summary,
+                "leaseSeconds": lease_seconds,
+                "context": context,
+            },
         )
         result = executed.result
         return Claimed(
@@ -150,28 +154,4 @@ class ClaimCalls(Calls):
             agent=agent,
             idempotency_key=idempotency_key,
             claimId=claim_id,
-        )
-
-    def _execute_claim(
-        self,
-        operation: str,
-        request: ClaimRequest,
-        lease_seconds: float | None,
-        idempotency_key: str | None,
-        plan: Callable[[Facts], Plan],
-    ) -> Executed:
-        fields = {
-            "targetRef": request.target_ref,
-            "agent": request.agent.to_document(),
-            "intentSummary": request.intent_summary,
-            "leaseSeconds": lease_seconds,
-            "context": request.context,
-        }
-        return self._execute(
-            operation,
-            plan,
-            now=request.now,
-            agent=request.agent,
-            idempotency_key=idempotency_key,
-            fields=fields,
         )

@@ -77,6 +77,6 @@ class CreditCalls(Calls):
             now=transfer.created_at,
             agent=agent,
             idempotency_key=idempotency_key,
-            fields={"from": from_agent_id, "to": to_agent_id, "amount": amount},
+            fields={"fromAgentId": from_agent_id, "toAgentId": to_agent_id, "amount": amount},
         )
         return Account.from_document(executed.result["account"])

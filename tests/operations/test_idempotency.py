@@ -1,6 +1,6 @@
 """A key has one effect and one result, whoever asks again (Grove protocol, section 7)."""
 
-from collections.abc import Callable
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from grove_sm import Agent, Contributed, Grove, GroveError, InsufficientCredits, StateConflict
+from grove_sm.calls.contributing import ANSWERS
 from tests.groves import CODER, REVIEWER, SPONSOR, Clock, Names, open_files
+from tests.keyed import CRITERIA, KEYED, Keyed
 
 DAY = 24 * 60 * 60
-CRITERIA = {"description": "p99 below 5 ms"}
 
 
 def contribute(grove: Grove, key: str = "k", **changes: Any) -> Contributed:
@@ -35,56 +36,19 @@ def claim(grove: Grove, key: str = "k", **changes: Any) -> object:
     return grove.claim(arguments.pop("target_ref"), **arguments, idempotency_key=key)
 
 
-def claim_bounty(grove: Grove, key: str = "k", **changes: Any) -> object:
-    arguments = {"bounty_id": grove.bounties.list()[0].bounty_id, "agent": CODER, **changes}
-    return grove.claim_bounty(arguments.pop("bounty_id"), **arguments, idempotency_key=key)
-
-
-Operation = Callable[..., object]
-OPERATIONS: dict[Operation, dict[str, Any]] = {
-    contribute: {
-        "kind": "plan",
-        "mode": "exploration",
-        "summary": "another",
-        "description": "d",
-        "artifacts": {"a": "blake3:" + "0" * 64},
-        "scores": {"p99": {"value": 1, "direction": "minimize"}},
-        "tags": ["t"],
-        "context": {"a": 1},
-        "created_at": "2026-01-01T00:00:00Z",
-        "agent": Agent(agent_id="coder-2", role="coder"),
-    },
-    grant: {"amount": 1001},
-    create_bounty: {
-        "title": "another",
-        "amount": 11,
-        "criteria": {"description": "d"},
-        "description": "d",
-        "deadline": "2026-01-05T00:00:00Z",
-        "zone_id": "z",
-        "context": {"a": 1},
-    },
-    claim: {
-        "target_ref": "file:b",
-        "intent_summary": "j",
-        "lease_seconds": 60.0,
-        "context": {"a": 1},
-        "agent": Agent(agent_id="coder-2", role="coder"),
-    },
-    claim_bounty: {
-        "intent_summary": "j",
-        "lease_seconds": 60.0,
-        "context": {"a": 1},
-        "agent": Agent(agent_id="coder-2", role="coder"),
-    },
-}
-WIRE_NAMES = {
-    "created_at": "createdAt",
-    "target_ref": "targetRef",
-    "intent_summary": "intentSummary",
-    "lease_seconds": "leaseSeconds",
-    "zone_id": "zoneId",
-}
+def test_every_operation_that_takes_a_key_is_tested() -> None:
+    taking = {
+        name
+        for name, method in inspect.getmembers(Grove, inspect.isfunction)
+        if not name.startswith("_") and "idempotency_key" in inspect.signature(method).parameters
+    }
+    # Contribute's family passes it on.
+    assert taking | set(ANSWERS) == {keyed.name for keyed in KEYED}
+    for keyed in KEYED:
+        parameters = inspect.signature(getattr(Grove, keyed.name)).parameters
+        # Another owner of a key has another key; how long one waits is no part of a request.
+        beside = {"self", "idempotency_key", "fields", "wait", "agent", "agent_id", "from_agent_id"}
+        assert set(parameters) - beside <= set(keyed.others), keyed.name
 
 
 @pytest.fixture
@@ -100,56 +64,50 @@ def everything(grove: Grove) -> object:
         return {name: list(view.scan(name)) for name, view in views.items()}
 
 
-def name(value: object) -> str:
-    return getattr(value, "__name__", str(value))
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=name)
+@pytest.mark.parametrize("keyed", KEYED, ids=lambda keyed: keyed.name)
 def test_a_retry_has_the_same_result_and_no_effect(
-    grove: Grove, clock: Clock, operation: Operation
+    memory_grove: Grove, clock: Clock, keyed: Keyed
 ) -> None:
-    first = operation(grove)
-    before = everything(grove)
+    arguments = keyed.prepare(memory_grove)
+    first = keyed.call(memory_grove, arguments, "k")
+    before = everything(memory_grove)
     clock.advance(3600)
-    assert operation(grove) == first
-    assert everything(grove) == before
+    assert keyed.call(memory_grove, arguments, "k") == first
+    assert everything(memory_grove) == before
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=name)
+@pytest.mark.parametrize("keyed", KEYED, ids=lambda keyed: keyed.name)
 def test_a_retry_after_a_restart_has_the_same_result(
-    tmp_path: Path, clock: Clock, names: Names, operation: Operation
+    tmp_path: Path, clock: Clock, names: Names, keyed: Keyed
 ) -> None:
     with open_files(tmp_path, clock, names) as grove:
-        grove.grant_credits(SPONSOR.agent_id, 1000)
-        grove.create_bounty(title="b", amount=10, criteria=CRITERIA, agent=SPONSOR)
-        first = operation(grove)
+        arguments = keyed.prepare(grove)
+        first = keyed.call(grove, arguments, "k")
         before = everything(grove)
     clock.advance(DAY - 1)
     with open_files(tmp_path, clock, names) as grove:
-        assert operation(grove) == first
+        assert keyed.call(grove, arguments, "k") == first
         assert everything(grove) == before
 
 
 @pytest.mark.parametrize(
-    ("operation", "field", "value"),
-    [(o, field, value) for o, changes in OPERATIONS.items() for field, value in changes.items()],
-    ids=name,
+    ("keyed", "argument"),
+    [(keyed, argument) for keyed in KEYED for argument in keyed.others],
+    ids=lambda value: value if isinstance(value, str) else value.name,
 )
 def test_another_request_under_the_key_names_what_differs(
-    grove: Grove, operation: Operation, field: str, value: object
+    memory_grove: Grove, keyed: Keyed, argument: str
 ) -> None:
-    operation(grove)
-    before = everything(grove)
+    other = keyed.others[argument]
+    arguments = keyed.prepare(memory_grove)
+    keyed.call(memory_grove, arguments, "k")
+    before = everything(memory_grove)
     with pytest.raises(StateConflict) as caught:
-        operation(grove, **{field: value})
-    assert "'k'" in caught.value.record
-    differing = caught.value.reason.rpartition("differs in ")[2].split(", ")
-    expected = {WIRE_NAMES.get(field, field)}
-    # A bounty's description is its title where none is given.
-    assert set(differing) - {"description"} == expected - {"description"} or (
-        set(differing) == expected
+        keyed.call(memory_grove, arguments, "k", **{argument: other.value})
+    assert caught.value.message == (
+        f"idempotency key 'k': it was used for another request, which differs in {other.field}"
     )
-    assert everything(grove) == before
+    assert everything(memory_grove) == before
 
 
 def test_several_differences_are_all_named(grove: Grove) -> None:
