@@ -9,7 +9,7 @@ MINUTES ?= 60
 WORKERS ?=
 OUT ?=
 
-.PHONY: help demo test quick lint bench nightly clean
+.PHONY: help demo test full quick lint bench nightly clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s%s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ demo: $(VENV)/run  ## kill workers at random moments, recover, audit; FILE=histo
 
 test: $(VENV)/develop  ## every test
 	$(BIN)/python -m pytest -n auto
+
+full: $(VENV)/develop  ## the tests with processes that are killed, at full size: some minutes more
+	GROVE_INBOX=10000 GROVE_CREDITS=10000 $(BIN)/python -m pytest tests/processes
 
 quick: $(VENV)/develop  ## the tests that take seconds
 	$(BIN)/python -m pytest -n auto -m "not slow"

@@ -52,6 +52,11 @@ class Worker:
             raise message
         return message
 
+    def check(self) -> None:
+        """Raise RuntimeError if it has failed."""
+        while self.has_told():
+            self.receive()
+
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
         self.process.kill()
