@@ -7,10 +7,10 @@ transaction whose coordinator is slow: whoever reads what they touch applies the
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from grove_sm.commit.contract import AppliesLost, Journal, Participant
+from grove_sm.commit.contract import AppliesLost, Holder, Journal, Participant
 from grove_sm.commit.machine import (
     Applied,
     Apply,
@@ -23,12 +23,16 @@ from grove_sm.commit.machine import (
     step,
 )
 from grove_sm.commit.record import Entry
+from grove_sm.commit.replay import Missed, with_what_they_build_on
 from grove_sm.domain.errors import Corrupt, StoreUnavailable
 from grove_sm.operations.plan import Heuristic, Write
 
 log = logging.getLogger("grove_sm")
 
 T = TypeVar("T")
+
+OnFailure = Callable[[str, Corrupt | StoreUnavailable], object]
+"""Takes the id of a transaction and why it could not be read, so that others can be applied."""
 
 
 class _Committed(NamedTuple):
@@ -112,26 +116,63 @@ class Applier:
         """Apply everything that has gathered."""
         with self._turn:
             pending = list(self._pending.values())
-            self._apply(pending)
+            self._apply(pending, Missed())
             for committed in pending:
                 self._pending.pop(committed.entry.txid, None)
 
-    def roll_forward(self, txid: str, state: str = "committed") -> frozenset[str]:
-        """Apply a committed transaction, whoever committed it, and let go of its keys.
+    def roll_forward(
+        self,
+        wanted: Collection[str],
+        met: Sequence[Holder],
+        on_failure: OnFailure | None = None,
+    ) -> dict[str, frozenset[str]]:
+        """Apply committed transactions, whoever committed them, and let go of their keys.
 
-        Harmless at any time. Returns the names of the stores that could not be reached; raises
-        Corrupt if the transaction's record in the journal is damaged.
+        Harmless at any time. What a transaction builds on is applied before it. Returns the names
+        of the stores that each of them has not reached.
+
+        Args:
+            wanted: their ids.
+            met: what the journal has unapplied, in its order.
+            on_failure: takes the id of a transaction that the journal cannot give and why: Corrupt
+                or StoreUnavailable, which is otherwise raised.
         """
-        if txid in self._pending:
+        if any(txid in self._pending for txid in wanted):
             self.catch_up()
-        if txid in self._applied:
-            return frozenset()
-        entry = self._journal.load(txid)
-        if entry is None:
-            return frozenset()
-        transaction, effects = resume(state, tuple(self.by_store(entry.writes)))
-        with self._turn:
-            return self._apply([_Committed(entry, transaction, effects)])
+        missed = Missed()
+        unreached: dict[str, frozenset[str]] = {}
+        for holder in with_what_they_build_on(wanted, met):
+            if holder.txid in self._applied:
+                continue
+            try:
+                entry = self._journal.load(holder.txid)
+            except (Corrupt, StoreUnavailable) as error:
+                if on_failure is None:
+                    raise
+                missed.note_unknown(holder)
+                on_failure(holder.txid, error)
+                continue
+            if entry is None:
+                # Somebody has finished it.
+                continue
+            transaction, effects = resume("committed", tuple(self.by_store(entry.writes)))
+            with self._turn:
+                stores = self._apply([_Committed(entry, transaction, effects)], missed)
+            if stores:
+                unreached[holder.txid] = stores
+        return unreached
+
+    def take_over(self, holder: Holder) -> None:
+        """Take over a transaction that a dead coordinator has applied, to be forced and finished.
+
+        Raises Corrupt if the journal cannot tell where it has written to.
+        """
+        if holder.members is None:
+            self._journal.load(holder.txid)
+            return
+        writers = {self._participants[collection].name for collection, _ in holder.members}
+        transaction, _ = resume("applied", tuple(sorted(writers)))
+        self.give_back({holder.txid: transaction})
 
     def _note(self, heuristics: Sequence[Heuristic]) -> None:
         """Record heuristic outcomes, if there are any."""
@@ -151,7 +192,7 @@ class Applier:
         with self._turn:
             self._applied.update(transactions)
 
-    def _apply(self, batch: Sequence[_Committed]) -> frozenset[str]:
+    def _apply(self, batch: Sequence[_Committed], missed: Missed) -> frozenset[str]:
         parts: dict[str, list[tuple[Entry, list[Write]]]] = {}
         for entry, _, effects in batch:
             writes = self.by_store(entry.writes)
@@ -160,17 +201,28 @@ class Applier:
                     parts.setdefault(effect.participant, []).append(
                         (entry, writes[effect.participant])
                     )
-        unreached = frozenset(name for name in parts if not self._apply_to(name, parts[name]))
+        unreached = frozenset(
+            name for name in parts if not self._apply_to(name, parts[name], missed)
+        )
         for entry, transaction, effects in batch:
             self._advance(entry.txid, transaction, effects, unreached)
         return unreached
 
-    def _apply_to(self, name: str, parts: Sequence[tuple[Entry, list[Write]]]) -> bool:
+    def _apply_to(
+        self, name: str, parts: Sequence[tuple[Entry, list[Write]]], missed: Missed
+    ) -> bool:
+        every_write = [write for _, writes in parts for write in writes]
         try:
+            if self.reach(name, lambda store: missed.keeps_back(store, every_write)):
+                missed.note(every_write)
+                return False
             outcomes = self.reach(name, lambda store: _apply_parts(store, parts))
             # An outcome that cannot be noted now is met again by the next who applies.
             self._note(outcomes)
         except (StoreUnavailable, Corrupt) as error:
+            missed.note(every_write)
+            if isinstance(error, StoreUnavailable):
+                missed.note_unreachable(name)
             txids = ", ".join(entry.txid for entry, _ in parts)
             log.warning("%s: committed, but not applied to %s yet: %s", txids, name, error.reason)
             return False

@@ -105,11 +105,14 @@ class Participant(Protocol):
         """Make a committed transaction's writes visible, all at once.
 
         Called at least once per transaction, possibly several times, at once, or long after
-        later transactions have changed or deleted the same records. Each write must take effect
-        exactly once (`grove_sm.commit.redo.judge` decides), so of a record that is deleted a
-        `Deleted` stays for good, which no read finds. The effect need not be durable. Returns the
-        heuristic outcomes: writes that met a change which no transaction of this library made;
-        those leave the record as it was found.
+        later transactions have changed or deleted the same records; but not before an earlier
+        transaction on a same record. Each write must take effect exactly once
+        (`grove_sm.commit.redo.judge` decides), so of a record that is deleted a `Deleted` stays
+        for good, which no read finds. Returns the heuristic outcomes: writes that met a change
+        which no transaction of this library made; those leave the record as it was found.
+
+        The effect need not be durable. It may be lost in a power cut that no coordinator survives
+        (see `Journal`); a store that may lose it otherwise tells so (see `redo`).
         """
 
     def together(self) -> AbstractContextManager[object]:
@@ -142,9 +145,9 @@ class Holder(NamedTuple):
     """An unfinished transaction as others meet it.
 
     `state` is `planned` (undecided), `committed` (somebody may not see its writes yet) or
-    `applied` (its keys are free; its writes may not be durable everywhere yet). `keys` are what
-    it holds and `members` what it writes, as (collection, id); None where damage has left that
-    unknown, and it then has to be taken to touch everything.
+    `applied` (its keys are free; its writes are visible, but may not be durable everywhere yet).
+    `keys` are what it holds and `members` what it writes, as (collection, id); None where damage
+    has left that unknown, and it then has to be taken to touch everything.
     """
 
     txid: str
@@ -196,7 +199,13 @@ class Watch(Protocol):
 
 
 class Journal(Protocol):
-    """Where transactions are decided. Threads and processes share one; its decisions are final."""
+    """Where transactions are decided. Threads and processes share one; its decisions are final.
+
+    Whoever opens a journal when no other coordinator lives takes back every mark that `release`
+    left: what was `applied` is `committed` again and holds its keys, before anybody else can open
+    it. The last to have lived may have ended in a power cut, which leaves the marks but not what
+    they tell of. While somebody lives no power has been cut, and marks are believed.
+    """
 
     @property
     def name(self) -> str:
@@ -230,7 +239,9 @@ class Journal(Protocol):
     def unapplied(self) -> tuple[Holder, ...]:
         """Every transaction whose keys are held: undecided, or committed and not marked applied.
 
-        What this process has `release`d is left out, at once. Costs nothing for history.
+        Of several that hold a same key, which only marks that were taken back can lead to, those
+        committed first come first. What this process has `release`d is left out, at once. Costs
+        nothing for history.
         """
 
     def load(self, txid: str) -> Entry | None:

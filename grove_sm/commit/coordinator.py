@@ -7,13 +7,13 @@ recovery takes it up.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from grove_sm.commit.applier import Applier
+from grove_sm.commit.applier import Applier, OnFailure
 from grove_sm.commit.contract import (
     AppliesLost,
     Hold,
@@ -237,15 +237,15 @@ class Coordinator:
 
     def _settle_all(self, on_damage: OnDamage | None) -> None:
         """Bring every committed transaction to its end."""
-        for holder in self.journal.unapplied():
-            if holder.state != "committed":
-                continue
-            try:
-                self._apply_everywhere(holder.txid)
-            except Corrupt as error:
-                if on_damage is None:
-                    raise
-                on_damage(error)
+
+        def pass_on(_: str, error: Corrupt | StoreUnavailable) -> None:
+            if on_damage is None or not isinstance(error, Corrupt):
+                raise error
+            on_damage(error)
+
+        met = self.journal.unapplied()
+        committed = [holder.txid for holder in met if holder.state == "committed"]
+        self._apply_everywhere(committed, met, pass_on)
 
     def _is_to_settle(self, holder: Holder) -> bool:
         """Whether a transaction that is met unapplied can and must be applied first."""
@@ -345,17 +345,18 @@ class Coordinator:
 
         A part of it on another store, which is down now, is nobody's to see yet.
         """
-        for holder in self.journal.unapplied():
-            if holder.state == "committed" and holder.touches(read):
-                unreached = self.applier.roll_forward(holder.txid)
-                name = self.participants[read.collection].name
+        met = self.journal.unapplied()
+        touching = [h.txid for h in met if h.state == "committed" and h.touches(read)]
+        if touching:
+            name = self.participants[read.collection].name
+            for txid, unreached in self.applier.roll_forward(touching, met).items():
                 if name in unreached:
-                    raise _unapplied(name, holder.txid)
+                    raise _unapplied(name, txid)
 
     def _settle(self, holder: Holder, plan: Plan, deadline: float, attempt: int) -> None:
         """Get a holder of our keys out of the way. Raises InDoubt, StoreUnavailable or Corrupt."""
         if holder.state == "committed":
-            self._apply_everywhere(holder.txid)
+            self._apply_everywhere([holder.txid], self.journal.unapplied())
         elif not self.journal.is_alive(holder.coordinator):
             self.settle_dead(holder)
         elif time.monotonic() >= deadline:
@@ -364,10 +365,14 @@ class Coordinator:
         else:
             self._sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
 
-    def _apply_everywhere(self, txid: str) -> None:
-        """Bring a committed transaction to its end, or raise StoreUnavailable or Corrupt."""
-        unreached = self.applier.roll_forward(txid)
-        if unreached:
+    def _apply_everywhere(
+        self,
+        txids: Collection[str],
+        met: Sequence[Holder],
+        on_failure: OnFailure | None = None,
+    ) -> None:
+        """Bring committed transactions to their end, or raise StoreUnavailable or Corrupt."""
+        for txid, unreached in self.applier.roll_forward(txids, met, on_failure).items():
             raise _unapplied(", ".join(sorted(unreached)), txid)
 
     def _barrier(self) -> Entry:

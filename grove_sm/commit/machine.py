@@ -172,8 +172,9 @@ def begin(voters: tuple[str, ...], writers: tuple[str, ...]) -> Step:
 def resume(state: str, writers: tuple[str, ...]) -> Step:
     """A transaction as the journal tells it when somebody else takes it up, and what to do.
 
-    The choice depends on the journal alone: undecided means aborted, committed means applied.
-    Writes marked applied are applied again, since the mark may have outlived them in a power cut.
+    The choice depends on the journal alone: undecided means aborted, committed means applied, and
+    what is marked applied has only to be forced. (A journal takes back marks that may have outlived
+    the writes in a power cut; see `grove_sm.commit.contract.Journal`.)
 
     Args:
         state: `planned`, `committed` or `applied`, as `grove_sm.commit.contract.Holder` has it.
@@ -183,6 +184,8 @@ def resume(state: str, writers: tuple[str, ...]) -> Step:
         # Its coordinator may have got as far as prepared: in doubt until the journal answers.
         in_doubt = Transaction("prepared", "decide", (), writers)
         return in_doubt, (RecordDecision(Decision.ABORT),)
+    if state == "applied":
+        return Transaction("committed", "rest", (), writers), ()
     return _apply_all(Transaction("committed", "apply", (), writers))
 
 

@@ -16,7 +16,8 @@ class RecoveryReport:
     """What a recovery did: transaction ids, each list in commit order.
 
     Attributes:
-        rolled_forward: decided to commit, and now visible everywhere.
+        rolled_forward: decided to commit, and now visible everywhere; where nobody had lived on,
+            also what had been visible, but might have been lost in a power cut.
         rolled_back: undecided, and now aborted (presumed abort).
         in_doubt: not brought to an end, because a store cannot be reached or the record is
             damaged; their records stay held until a later recovery, or an operator, can.
@@ -36,12 +37,36 @@ def recover(coordinator: Coordinator) -> RecoveryReport:
     Costs in proportion to what is unfinished. A damaged record stops nothing but itself.
     Raises StoreUnavailable if the journal cannot be read.
     """
-    report = RecoveryReport()
-    for holder in coordinator.journal.unfinished():
-        if _is_ours_to_end(coordinator, holder):
-            _end(coordinator, holder, report)
+    found = coordinator.journal.unfinished()
+    ours = [holder for holder in found if _is_ours_to_end(coordinator, holder)]
+    planned = [h.txid for h in ours if h.state == "planned" and coordinator.settle_dead(h)]
+    left: set[str] = set()
+    corrupt: list[str] = []
+
+    def leave(txid: str, error: Corrupt | StoreUnavailable) -> None:
+        left.add(txid)
+        if isinstance(error, Corrupt):
+            log.error("%s", error)
+            corrupt.append(str(error))
+        else:
+            log.warning("%s", error)
+
+    committed = [holder for holder in ours if holder.state == "committed"]
+    txids = [holder.txid for holder in committed]
+    left.update(coordinator.applier.roll_forward(txids, committed, leave))
+    for holder in ours:
+        if holder.state == "applied":
+            try:
+                coordinator.applier.take_over(holder)
+            except Corrupt as error:
+                leave(holder.txid, error)
     finish(coordinator)
-    return report
+    return RecoveryReport(
+        rolled_forward=[txid for txid in txids if txid not in left],
+        rolled_back=planned,
+        in_doubt=[holder.txid for holder in ours if holder.txid in left],
+        corrupt=corrupt,
+    )
 
 
 def _is_ours_to_end(coordinator: Coordinator, holder: Holder) -> bool:
@@ -49,23 +74,3 @@ def _is_ours_to_end(coordinator: Coordinator, holder: Holder) -> bool:
         # What we could not apply, or somebody else has applied for us.
         return holder.state != "planned" and not coordinator.applier.has(holder.txid)
     return not coordinator.journal.is_alive(holder.coordinator)
-
-
-def _end(coordinator: Coordinator, holder: Holder, report: RecoveryReport) -> None:
-    if holder.state == "planned":
-        if coordinator.settle_dead(holder):
-            report.rolled_back.append(holder.txid)
-        return
-    try:
-        is_applied = not coordinator.applier.roll_forward(holder.txid, holder.state)
-    except Corrupt as error:
-        log.error("%s", error)
-        report.corrupt.append(str(error))
-        is_applied = False
-    except StoreUnavailable as error:
-        log.warning("%s", error)
-        is_applied = False
-    if not is_applied:
-        report.in_doubt.append(holder.txid)
-    elif holder.state == "committed":
-        report.rolled_forward.append(holder.txid)

@@ -67,6 +67,8 @@ class MemoryJournal:
         self._patience = patience
         self._closed = False
         with self._opened():
+            if not data.alive:
+                self._take_marks_back()
             data.coordinators += 1
             self._coordinator = data.coordinators
             data.alive.add(self._coordinator)
@@ -229,6 +231,13 @@ class MemoryJournal:
     def close(self) -> None:
         self._closed = True
         self._data.alive.discard(self._coordinator)
+
+    def _take_marks_back(self) -> None:
+        """What was marked applied may not be so, since nobody lives who saw it."""
+        for row in self._data.unfinished.values():
+            if row.state == "applied":
+                row.state = "committed"
+        self._data.unapplied = dict(self._data.unfinished)
 
     def _met(self, entry: Entry) -> DecidedHold:
         keys = set(entry.keys)

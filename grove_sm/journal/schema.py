@@ -6,7 +6,8 @@ that finding them costs nothing for history.
 
     planned     keys are held, no decision yet (only where the decision is an append of its own)
     committed   decided; somebody may not see its writes yet; keys are held
-    applied     every store shows its writes; keys are free; redo kept until they are durable
+    applied     every store shows its writes; keys are free; redo kept until they are durable;
+                committed again if nobody lives when the journal is opened
     finished    every store holds its writes durably; redo dropped
     aborted     decided otherwise; never had an effect
 """

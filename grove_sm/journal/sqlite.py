@@ -36,8 +36,8 @@ _TRIM_STEP: Final = 1000
 
 # Not by the two states that it means, so that a damaged state is met too.
 _UNAPPLIED_IDS: Final = (
-    f"SELECT txid FROM transactions WHERE {UNFINISHED} AND state < 'applied' UNION ALL "
-    f"SELECT txid FROM transactions WHERE {UNFINISHED} AND state > 'applied'"
+    f"SELECT seq, txid FROM transactions WHERE {UNFINISHED} AND state < 'applied' UNION ALL "
+    f"SELECT seq, txid FROM transactions WHERE {UNFINISHED} AND state > 'applied'"
 )
 _ALL_UNFINISHED: Final = (
     "SELECT txid, coordinator, state, head, redo "
@@ -66,6 +66,9 @@ _ABORT_PLANNED: Final = (
 _MARK_APPLIED: Final = (
     "UPDATE transactions SET state = 'applied' "
     f"WHERE {UNFINISHED} AND state = 'committed' AND txid = ?"
+)
+_TAKE_MARKS_BACK: Final = (
+    f"UPDATE transactions SET state = 'committed' WHERE {UNFINISHED} AND state = 'applied'"
 )
 _FINISH: Final = (
     "UPDATE transactions SET state = 'finished', redo = NULL "
@@ -121,10 +124,7 @@ class SQLiteJournal:
 
     def has_company(self) -> bool:
         with self._file.errors:
-            rows = self._file.connection.execute(
-                "SELECT id FROM coordinators WHERE id <> ?", (self._coordinator,)
-            ).fetchall()
-        return any(self.is_alive(coordinator) for (coordinator,) in rows)
+            return self._anybody_lives(self._file.connection, but=self._coordinator)
 
     def hold(self, entry: Entry, *, one_append: bool) -> AbstractContextManager[DecidedHold]:
         return self._hold_while_deciding(entry) if one_append else self._hold_beforehand(entry)
@@ -180,8 +180,7 @@ class SQLiteJournal:
     def unapplied(self) -> tuple[Holder, ...]:
         with self._file.errors:
             others = self._others(self._file.connection)
-        # Ids begin with their time.
-        return tuple(sorted((*others, *tuple(self._own.values())), key=lambda h: h.txid))
+        return (*others, *tuple(self._own.values()))
 
     def unfinished(self) -> tuple[Holder, ...]:
         with self._file.errors:
@@ -344,6 +343,10 @@ class SQLiteJournal:
         )
         return [coordinator for (coordinator,) in rows if not self.is_alive(coordinator)]
 
+    def _anybody_lives(self, connection: sqlite3.Connection, *, but: int) -> bool:
+        rows = connection.execute("SELECT id FROM coordinators WHERE id <> ?", (but,)).fetchall()
+        return any(self.is_alive(coordinator) for (coordinator,) in rows)
+
     def _register(self, opened_at: str) -> int:
         with self._file.errors, self._file.transaction() as connection:
             cursor = connection.execute(
@@ -352,6 +355,8 @@ class SQLiteJournal:
             )
             coordinator = cursor.lastrowid
             assert coordinator is not None  # noqa: S101 - an INSERT always has one
+            if not self._anybody_lives(connection, but=coordinator):
+                connection.execute(_TAKE_MARKS_BACK)
             # Before the row can be seen, so that nobody ever finds a live coordinator dead.
             self._liveness.acquire(coordinator)
         return coordinator
@@ -372,11 +377,11 @@ class SQLiteJournal:
         return tuple(refused_by), recorded
 
     def _others(self, connection: sqlite3.Connection) -> list[Holder]:
-        """Who holds keys, but for what this object has committed itself."""
+        """Who holds keys, in commit order, but for what this object has committed itself."""
         found = connection.execute(_UNAPPLIED_IDS).fetchall()
         own, released = self._own, self._unwritten
         others = []
-        for (txid,) in found:
+        for _, txid in sorted(found):
             if txid not in released and txid not in own:
                 row = self._one(connection, txid)
                 if row is not None:

@@ -14,10 +14,18 @@ from tests.groves import NOW, build
 
 
 class HinderedStore(SQLiteStore):
-    """A store that can be `down`, or fail to force only."""
+    """A store that can be `down`, or fail to apply or to force only.
+
+    `applied` are the transactions that it was given, in order.
+    """
 
     down = False
+    cannot_apply = False
     cannot_force = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.applied: list[str] = []
 
     def read(self, read: Read) -> tuple[Stored, ...]:
         self._require(not self.down)
@@ -38,7 +46,8 @@ class HinderedStore(SQLiteStore):
         return super().validate(expectations)
 
     def apply(self, txid: str, members: str, writes: Sequence[Write]) -> tuple[Heuristic, ...]:
-        self._require(not self.down)
+        self._require(not (self.down or self.cannot_apply))
+        self.applied.append(txid)
         return super().apply(txid, members, writes)
 
     def force(self) -> None:
@@ -82,11 +91,16 @@ class Hindered:
         self.stores: dict[str, ApplyHinderedStore] = {}
         self.groves: list[Grove] = []
 
-    def open(self, *, background: bool = False) -> Grove:
-        """A grove of a new coordinator; `stores` and `journal` are its parts."""
+    def open(self, *, background: bool = False, unwritable: str = "") -> Grove:
+        """A grove of a new coordinator; `stores` and `journal` are its parts.
+
+        The store of the `unwritable` collection can be read, but applies nothing.
+        """
         self.stores = {
             name: ApplyHinderedStore(self._folder / f"{name}.db") for name in COLLECTIONS
         }
+        if unwritable:
+            self.stores[unwritable].cannot_apply = True
         self.journal = HinderedJournal(self._folder / "journal.db", opened_at=NOW)
         grove = build(
             self.journal,

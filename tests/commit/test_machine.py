@@ -218,9 +218,8 @@ def test_without_writers_there_is_nothing_to_apply_or_force() -> None:
     assert step(transaction, RedoDropped())[0].phase == "finished"
 
 
-@pytest.mark.parametrize("state", ["committed", "applied"])
-def test_what_was_committed_is_applied_again(state: str) -> None:
-    transaction, effects = resume(state, (A, B))
+def test_what_was_committed_is_applied_again() -> None:
+    transaction, effects = resume("committed", (A, B))
     assert (transaction.phase, effects) == ("committed", (Apply(A), Apply(B)))
     transaction, effects = step(transaction, Applied(A))
     assert effects == ()
@@ -228,6 +227,12 @@ def test_what_was_committed_is_applied_again(state: str) -> None:
     assert effects == (ReleaseKeys(),)
     transaction, _ = step(transaction, KeysReleased())
     assert transaction.released
+    assert step(transaction, ForceRequested())[1] == (Force(A), Force(B))
+
+
+def test_what_was_applied_is_only_forced() -> None:
+    transaction, effects = resume("applied", (A, B))
+    assert (transaction.released, effects) == (True, ())
     assert step(transaction, ForceRequested())[1] == (Force(A), Force(B))
 
 

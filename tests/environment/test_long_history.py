@@ -60,7 +60,7 @@ def test_opening_does_not_pay_for_history(
         before = steps()
         with open_on(folder, clock, names) as grove:
             assert len(grove.recovery.rolled_back) == (UNFINISHED + 2) // 3
-            assert len(grove.recovery.rolled_forward) == UNFINISHED // 3
+            assert len(grove.recovery.rolled_forward) == UNFINISHED * 2 // 3
             assert grove.recovery.in_doubt == []
             assert grove.coordinator.journal.unfinished() == ()
             recovered = steps()

@@ -8,7 +8,6 @@ import pytest
 
 from faults.power import Cut, Film, Survivors
 from faults.recording import UnrecordableError, recording
-from grove_sm.commit.contract import Holder
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.sqlite_file import SQLiteFile
 
@@ -79,21 +78,16 @@ def _stores_are_not_forced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SQLiteFile, "force", nothing)
 
 
-def _applied_is_taken_for_durable(patch: pytest.MonkeyPatch) -> None:
-    """Recovery believes the mark that a transaction was applied."""
-    unfinished = SQLiteJournal.unfinished
-
-    def without_applied(journal: SQLiteJournal) -> tuple[Holder, ...]:
-        return tuple(h for h in unfinished(journal) if h.state != "applied")
-
-    patch.setattr(SQLiteJournal, "unfinished", without_applied)
+def _marks_are_believed(patch: pytest.MonkeyPatch) -> None:
+    """Whoever opens a journal takes what is marked applied for visible, whether anybody lives."""
+    patch.setattr(SQLiteJournal, "_anybody_lives", lambda *_, **__: True)
 
 
 MUTANTS: Final = (
     _journal_is_not_forced,
     _nothing_is_synced,
     _stores_are_not_forced,
-    _applied_is_taken_for_durable,
+    _marks_are_believed,
 )
 
 
