@@ -8,8 +8,12 @@ SEED ?=
 MINUTES ?= 60
 WORKERS ?=
 OUT ?=
+MUTANT ?=
+LAYER ?=
+EVERY ?=
+WRITE ?=
 
-.PHONY: help demo test full quick lint bench nightly clean
+.PHONY: help demo test full quick lint bench nightly mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s%s\n", $$1, $$2}'
@@ -39,6 +43,10 @@ bench: $(VENV)/develop  ## every benchmark
 nightly: $(VENV)/develop  ## search for defects at random; MINUTES=60 WORKERS=n SEED=n
 	@$(BIN)/grove-sm fuzz --minutes $(MINUTES) --database .fuzz $(if $(WORKERS),--workers $(WORKERS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out "$(OUT)")
+
+mutants: $(VENV)/develop  ## plant each defect and see which tests notice; MUTANT=name LAYER=name
+	@$(BIN)/python -m faults.mutants $(addprefix --mutant ,$(MUTANT)) $(addprefix --layer ,$(LAYER)) \
+		$(if $(WORKERS),--workers $(WORKERS)) $(if $(EVERY),--every) $(if $(WRITE),--write "$(WRITE)")
 
 clean:  ## remove what was set up
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

@@ -33,18 +33,12 @@ def new_history(folder: Path) -> Iterator[Callable[[], History]]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    total, teeth = Tally(), []
+    total = Tally()
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             if name == "histories":
                 total.add(Tally.from_document(json.loads(str(value))))
-            elif name == "tooth":
-                teeth.append(str(value))
     if total.counts:
         terminalreporter.section(f"random histories (profile {chosen_name()})", sep="-")
         for line in total.lines():
-            terminalreporter.write_line(line)
-    if teeth:
-        terminalreporter.section("planted defects found", sep="-")
-        for line in teeth:
             terminalreporter.write_line(line)

@@ -1,7 +1,8 @@
 """How long to look: settings profiles, chosen with HYPOTHESIS_PROFILE.
 
-`dev` takes seconds, `ci` is part of every test run and has a fixed seed, `nightly` takes as long
-as one lets it. Examples that failed are kept in `.hypothesis` and tried first.
+`dev` takes seconds, `ci` is part of every test run and has a fixed seed, `unshrunk` draws the same
+and tells the first failure as it is, `nightly` takes as long as one lets it. Examples that failed
+are kept in `.hypothesis` and tried first.
 """
 
 import os
@@ -25,6 +26,9 @@ _BLINDLY: Final = tuple(phase for phase in Phase if phase is not Phase.target)
 
 settings.register_profile("dev", _COMMON, max_examples=20, stateful_step_count=20, phases=_BLINDLY)
 settings.register_profile("ci", _COMMON, max_examples=150, stateful_step_count=30, phases=_BLINDLY)
+settings.register_profile(
+    "unshrunk", settings.get_profile("ci"), phases=[Phase.generate], database=None
+)
 settings.register_profile("nightly", _COMMON, max_examples=20_000, stateful_step_count=60)
 
 
@@ -34,11 +38,11 @@ def chosen_name() -> str:
 
 
 def chosen_seed() -> int:
-    """STATEFUL_SEED, if it is set; a fixed seed under `ci`; otherwise a new one."""
+    """STATEFUL_SEED, if it is set; a fixed seed under `ci` and `unshrunk`; otherwise a new one."""
     given = os.environ.get("STATEFUL_SEED")
     if given is not None:
         return int(given)
-    return _CI_SEED if chosen_name() == "ci" else secrets.randbits(32)
+    return _CI_SEED if chosen_name() in ("ci", "unshrunk") else secrets.randbits(32)
 
 
 def chosen(share: float = 1.0) -> settings:

@@ -32,8 +32,8 @@ from tests.cli.running import Commands
 
 _SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
 _TEXT = "{http://www.w3.org/2000/svg}text"
-_DEFECT = "a reader does not bring committed transactions to their end"
-_DEFECT_AT_ONCE = "a bounty's amount is not reserved"
+_DEFECT = "reader-settles-nothing"
+_DEFECT_AT_ONCE = "amount-not-reserved"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from stateful_tests.profiles import chosen, chosen_seed
 from stateful_tests.running import Place, histories, quiet, run
 from stateful_tests.tally import Tally, transitions_of
 from stateful_tests.walks import walk, walks
+from tests.counts import RecordProperty, counted
 from tests.crash.placements import PLACEMENTS, memory
 
-RecordProperty = Callable[[str, object], None]
 NewHistory = Callable[[], History]
 
 # A history on files takes many times as long as one in memory.
@@ -26,6 +27,10 @@ _SHARE_OF_FILES = 0.2
 pytestmark = pytest.mark.timeout(900)
 
 
+def _counted(record_property: RecordProperty, total: Tally) -> AbstractContextManager[None]:
+    return counted(record_property, lambda: total.counts["histories"], omits_failed=True)
+
+
 @pytest.mark.parametrize("place", PLACEMENTS, ids=lambda place: place.__name__)
 def test_every_history_is_one_of_whole_operations(
     place: Place, folder: Path, record_property: RecordProperty
@@ -33,13 +38,15 @@ def test_every_history_is_one_of_whole_operations(
     seed = chosen_seed()
     print(f"STATEFUL_SEED={seed}")  # noqa: T201 - shown if the test fails
     share = 1.0 if place is memory else _SHARE_OF_FILES
-    total = run(place, folder, chosen(share), seed)
+    total = Tally()
+    with _counted(record_property, total):
+        run(place, folder, chosen(share), seed, total)
     record_property("histories", json.dumps(total.to_document()))
 
 
 def test_told_histories_make_every_move(folder: Path, record_property: RecordProperty) -> None:
     total = Tally()
-    with quiet():
+    with _counted(record_property, total), quiet():
         new_history: NewHistory = histories(memory, folder, total)
         for steps in walks():
             walk(new_history(), steps)
@@ -54,6 +61,6 @@ def test_every_fault_and_race_at_every_effect(
 ) -> None:
     total = Tally()
     new_history = histories(memory, folder, total)
-    with quiet():
+    with _counted(record_property, total), quiet():
         total.counts["grid cells"] = sum(row.run(new_history) for row in rows([slot]))
     record_property("histories", json.dumps(total.to_document()))

@@ -1,6 +1,8 @@
 """What the longer suites counted, told at the end of a test run."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import pytest
@@ -10,6 +12,29 @@ _DISKS: Final = {
     "disks": "power cuts: {} distinct disks, each recovered, read, audited and retried",
     "damages": "damage: {} damaged disks, each opened, read, audited and written to",
 }
+
+RecordProperty = Callable[[str, object], None]
+
+
+@contextmanager
+def counted(
+    record_property: RecordProperty, count: Callable[[], int], *, omits_failed: bool = False
+) -> Iterator[None]:
+    """Record how many executions a test has made in the block, even if one of them fails.
+
+    `faults.mutants` counts them, as the property `runs`, until a planted defect is noticed.
+
+    Args:
+        record_property: the test's.
+        count: how many there were so far.
+        omits_failed: whether the one that fails is not among them.
+    """
+    failed = int(omits_failed)
+    try:
+        yield
+        failed = 0
+    finally:
+        record_property("runs", count() + failed)
 
 
 def tell_crashes(terminalreporter: pytest.TerminalReporter) -> None:

@@ -68,7 +68,7 @@ def fuzz(
     ] = False,
     plant: Annotated[
         str | None,
-        typer.Option("--plant", metavar="NAME", help="A defect to have meanwhile, to be found."),
+        typer.Option("--plant", metavar="NAME", help="A mutant to search meanwhile."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,9 +78,6 @@ def fuzz(
     if nothing was found, 1 if something was, 130 if it was interrupted before.
     """
     engine = _engine()
-    if plant is not None and plant not in engine.plantable():
-        known = "; ".join(engine.plantable())
-        raise typer.BadParameter(f"--plant: there is no such defect; there are: {known}")
     if replay is not None:
         try:
             status = engine.run_again(
@@ -88,6 +85,8 @@ def fuzz(
             )
         except engine.BrokenFileError as error:
             raise typer.BadParameter(f"--replay: {replay}: {error}") from None
+        except engine.UnusableMutantError as error:
+            raise typer.BadParameter(f"--plant: {error}") from None
         raise typer.Exit(status)
     if minutes is None and histories is None:
         raise typer.BadParameter("say how long: --minutes or --histories")
@@ -108,6 +107,8 @@ def fuzz(
         raise typer.Exit(engine.run_search(options, make_console()))
     except FileExistsError as error:
         raise typer.BadParameter(f"--out: {error} has something in it; name a new one") from None
+    except engine.UnusableMutantError as error:
+        raise typer.BadParameter(f"--plant: {error}") from None
 
 
 def _engine() -> ModuleType:

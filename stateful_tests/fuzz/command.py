@@ -1,6 +1,5 @@
 """What `grove-sm fuzz` does: a search from its options to its report, or a failure again."""
 
-import faulthandler
 import json
 import secrets
 import signal
@@ -13,16 +12,17 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from faults.mutants.copies import planted
+from faults.mutants.mutant import UnusableMutantError
 from stateful_tests.fuzz import report
 from stateful_tests.fuzz.display import display
-from stateful_tests.fuzz.failures import BrokenFileError, Failure, signature_of
-from stateful_tests.fuzz.planting import plantable, planted
-from stateful_tests.fuzz.playing import PLACES, play
+from stateful_tests.fuzz.failures import BrokenFileError, Failure, Signature
+from stateful_tests.fuzz.replaying import Replayed, replay
 from stateful_tests.fuzz.search import Bounds, Search
 from stateful_tests.fuzz.summary import Summary
 from stateful_tests.tally import Tally
 
-__all__ = ["BrokenFileError", "Options", "plantable", "run_again", "run_search"]
+__all__ = ["BrokenFileError", "Options", "UnusableMutantError", "run_again", "run_search"]
 
 NOTHING_FOUND: Final = 0
 FOUND: Final = 1
@@ -30,7 +30,6 @@ INTERRUPTED: Final = 130
 """As shells call what Ctrl-C has ended."""
 
 _SEED_BITS: Final = 32
-_STDERR: Final = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Options:
         database: a folder that searches go on from and leave what they know in; None for one
             in `out`.
         is_blind: do not aim at what is rarely covered.
-        plant: the name of a defect that the library is to have meanwhile.
+        plant: the name of a mutant that the library is to be meanwhile.
         is_json: print one JSON document and nothing else.
     """
 
@@ -67,8 +66,13 @@ def run_search(options: Options, console: Console) -> int:
     """Search, and write the report; the exit status.
 
     Raises FileExistsError if the folder for the report has something in it; OSError if it cannot
-    be written.
+    be written; UnusableMutantError if what is to be planted cannot be.
     """
+    with planted(options.plant):
+        return _run_search(options, console)
+
+
+def _run_search(options: Options, console: Console) -> int:
     seed = secrets.randbits(_SEED_BITS) if options.seed is None else options.seed
     out = options.out or Path(f"fuzz-{seed}")
     if out.exists() and any(out.iterdir()):
@@ -121,36 +125,34 @@ def run_again(
 ) -> int:
     """Have a failure's steps taken again, and tell what happens; the exit status.
 
-    A history that does not come to an end within `limit` seconds ends the process, with the
-    status of a failure, after telling where it was.
+    Steps that do not come to an end within `limit` seconds fail.
 
-    Raises BrokenFileError if the file is no failure's, or has steps that there are no more.
+    Raises BrokenFileError if the file is no failure's, or has steps that there are no more;
+    UnusableMutantError as `run_search`.
     """
     failure = Failure.read(path)
-    steps = failure.parsed()
+    failure.parsed()
     tell = _tell_nobody if is_json else _teller(console)
-    faulthandler.dump_traceback_later(limit, exit=True, file=_STDERR)
-    try:
-        with planted(plant):
-            played = play(PLACES[failure.placement], steps, tell)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-    signature = None if played.error is None else signature_of(played.error)
+    with planted(plant):
+        replayed = replay(failure, limit, tell)
+    if replayed is None:
+        replayed = Replayed(Signature("Hung", ""), f"it took more than {limit:g} seconds", ())
+    signature = replayed.signature
     if is_json:
         document = {
             "fails": signature is not None,
             "isAsFound": signature == failure.signature,
             "error": signature and signature.error,
             "place": signature and signature.place,
-            "message": None if played.error is None else str(played.error),
-            "story": played.story,
+            "message": replayed.message,
+            "story": replayed.story,
         }
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     elif signature is None:
         tell("it does not fail any more")
     else:
         tell(f"{signature.error}, at {signature.place}")
-        tell(str(played.error))
+        tell(str(replayed.message))
         if signature != failure.signature:
             was = failure.signature
             tell(f"It was found as {was.error}, at {was.place}.")

@@ -25,7 +25,7 @@ class Charge(NamedTuple):
         folder: where it writes down the steps of the history that it is at.
         database: where Hypothesis keeps the examples that failed.
         is_guided: whether it aims at what is rarely covered.
-        planted: the name of the defect that the library is to have, if any.
+        planted: the name of the defect that the library has in it, if any.
     """
 
     number: int

@@ -94,7 +94,7 @@ class Search:
         bounds: when it ends.
         covered: what earlier searches covered.
         is_guided: whether it aims at what is rarely covered.
-        planted: the name of the defect that the library is to have, if any.
+        planted: the name of the defect that the library has in its workers, if any.
 
     Attributes:
         progress: how far it has come.

@@ -21,7 +21,6 @@ from hypothesis.stateful import run_state_machine_as_test
 from stateful_tests.fuzz.failures import Failure, Signature, signature_of
 from stateful_tests.fuzz.guidance import Aiming
 from stateful_tests.fuzz.orders import Alive, Batch, Broken, Charge, Done, Met, Played, seed_of
-from stateful_tests.fuzz.planting import planted
 from stateful_tests.fuzz.playing import FAILURES, PLACES, play
 from stateful_tests.fuzz.recording import Blind, Guide, Recorder, recorded
 from stateful_tests.fuzz.shortening import shorten
@@ -46,9 +45,8 @@ def work(charge: Charge, connection: Connection) -> None:
         worker = Worker(charge, connection, Path(folder))
         try:
             connection.send(Alive())
-            with planted(charge.planted):
-                while (batch := connection.recv()) is not None:
-                    connection.send(worker.run(batch))
+            while (batch := connection.recv()) is not None:
+                connection.send(worker.run(batch))
         except (EOFError, BrokenPipeError):
             # The search has died; there is nobody to tell.
             return

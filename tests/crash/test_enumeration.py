@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.counts import RecordProperty, counted
+
 from .exploration import Exploration
 from .placements import PLACEMENTS, Placement, separate_files
 from .scenarios import SCENARIOS, Scenario
 
 Place = Callable[[Path], Placement]
-RecordProperty = Callable[[str, object], None]
 
 
 @pytest.mark.parametrize("one_append", [True, False], ids=["one append", "two steps"])
@@ -24,8 +25,9 @@ def test_every_crash_leaves_all_or_nothing(
     record_property: RecordProperty,
 ) -> None:
     exploration = Exploration(scenario, place(tmp_path), one_append=one_append)
-    exploration.run()
     tally = exploration.tally
+    with counted(record_property, lambda: tally.crashes):
+        exploration.run()
     assert tally.crashes > 2 * len(exploration.effects)
     record_property("crashes", tally.crashes)
     record_property("states", tally.states)

@@ -13,11 +13,12 @@ from faults.interleave import Choice
 from faults.wrappers import FaultyJournal
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.stores.memory import MemoryStore
+from tests.counts import RecordProperty, counted
 
 from .interleavings import VARIANTS, Interleavings, Variant
 from .pairs import PAIRS, SMALL, Pair
 from .placements import memory, separate_files, shared_file
-from .test_enumeration import Place, RecordProperty
+from .test_enumeration import Place
 
 ONE_APPEND, TWO_STEPS, IMPATIENT = VARIANTS
 PAIR: Final = {pair.name: pair for pair in PAIRS}
@@ -61,8 +62,9 @@ def test_every_interleaving_is_some_serial_order(
     pair: Pair, place: Place, variant: Variant, folder: Path, record_property: RecordProperty
 ) -> None:
     interleavings = Interleavings(pair, place(folder), variant, deaths=pair.deaths)
-    interleavings.run()
     search = interleavings.search
+    with counted(record_property, lambda: search.executions):
+        interleavings.run()
     assert bool(search.crashed) == bool(pair.deaths)
     record_property("interleavings", search.executions)
     record_property("interleaved crashes", search.crashed)

@@ -16,10 +16,11 @@ from grove_sm.domain.errors import GroveError
 from grove_sm.operations import audit as auditing
 from grove_sm.operations.plan import Stored
 from grove_sm.stores.sqlite import SQLiteStore
+from tests.counts import RecordProperty, counted
 
 from .exploration import scratch_folder, write_disk
 from .sessions import MEMORY, OPERATIONS, SEPARATE, SHARED, Life, Place
-from .test_power_cuts import SEED, RecordProperty
+from .test_power_cuts import SEED
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
@@ -138,17 +139,17 @@ def _check(damage: Damage, place: Place, disk: Disk, truth: Truth) -> None:
         assert damage.file.removesuffix("-wal") in str(error), "it does not say where"
 
 
-def _damage(place: Place, state: str, truth: Truth, count: int) -> int:
+def _damage(place: Place, state: str, truth: Truth, count: int) -> Iterator[Damage]:
+    """Have so many damages done and looked at; each that was."""
     disk = _make(place, state)
     rng = Random(f"{SEED}/{place.name}/{state}")
-    damages = list(dict.fromkeys(draw(disk, rng) for _ in range(count)))
-    for damage in damages:
+    for damage in dict.fromkeys(draw(disk, rng) for _ in range(count)):
         try:
             _check(damage, place, disk, truth)
         except Exception as error:
             error.add_note(f"{place.name}, {state}: {damage}\n{damage!r}")
             raise
-    return len(damages)
+        yield damage
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +165,11 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("state", ["unfinished", "finished", "checkpointed"])
 @pytest.mark.parametrize("place", [SEPARATE, SHARED], ids=lambda place: place.name)
 def test_damage(place: Place, state: str, truth: Truth, record_property: RecordProperty) -> None:
-    count = _damage(place, state, truth, _DAMAGES)
-    assert count > _DAMAGES // 2
-    record_property("damages", count)
+    done: list[Damage] = []
+    with counted(record_property, lambda: len(done), omits_failed=True):
+        done.extend(_damage(place, state, truth, _DAMAGES))
+    assert len(done) > _DAMAGES // 2
+    record_property("damages", len(done))
 
 
 def test_a_missing_checksum_is_caught(truth: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +179,7 @@ def test_a_missing_checksum_is_caught(truth: Truth, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(SQLiteStore, "_stored", unchecked)
     # Some of what is wrong is no JSON any more, or no text.
     with pytest.raises((AssertionError, ValueError, TypeError)):
-        _damage(SHARED, "checkpointed", truth, 1000)
+        list(_damage(SHARED, "checkpointed", truth, 1000))
 
 
 def test_an_audit_that_does_not_ask_the_journal_is_caught(
@@ -185,4 +188,4 @@ def test_an_audit_that_does_not_ask_the_journal_is_caught(
     whole = auditing._whole
     monkeypatch.setattr(auditing, "_whole", lambda collections, _: whole(collections, {}))
     with pytest.raises(AssertionError, match="a silent loss"):
-        _damage(SHARED, "finished", truth, 1000)
+        list(_damage(SHARED, "finished", truth, 1000))

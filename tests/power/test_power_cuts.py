@@ -10,13 +10,13 @@ from faults.power import Cut, Film, Survivors
 from faults.recording import UnrecordableError, recording
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.sqlite_file import SQLiteFile
+from tests.counts import RecordProperty, counted
 
 from .exploration import Exploration, scratch_folder
 from .sessions import SEPARATE_FILES, SESSIONS, Session
 
 SEED: Final = 20260101
 _HARM: Final = r"an operation was lost|a part of"
-RecordProperty = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,7 +32,8 @@ def _recordable() -> None:
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.name)
 def test_cuts_of_a_session(session: Session, record_property: RecordProperty) -> None:
     exploration = Exploration(session)
-    exploration.cut_everywhere(SEED, draws=1)
+    with counted(record_property, lambda: len(exploration.disks)):
+        exploration.cut_everywhere(SEED, draws=1)
     assert len(exploration.disks) > len(exploration.trace.events) // 2
     record_property("disks", len(exploration.disks))
 
@@ -41,7 +42,8 @@ def test_cuts_of_a_session(session: Session, record_property: RecordProperty) ->
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.name)
 def test_cuts_of_recoveries(session: Session, record_property: RecordProperty) -> None:
     exploration = Exploration(session)
-    exploration.cut_recoveries(SEED, draws=1, recoveries=5, each=12)
+    with counted(record_property, lambda: len(exploration.disks)):
+        exploration.cut_recoveries(SEED, draws=1, recoveries=5, each=12)
     assert len(exploration.disks) > 50
     record_property("disks", len(exploration.disks))
 

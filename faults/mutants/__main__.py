@@ -1,0 +1,5 @@
+"""`python -m faults.mutants`."""
+
+from faults.mutants.command import main
+
+main()

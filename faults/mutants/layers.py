@@ -1,0 +1,51 @@
+"""The layers of tests that mutants are given to, from the cheapest on."""
+
+from typing import Final, NamedTuple
+
+
+class Layer(NamedTuple):
+    """A layer of tests.
+
+    Attributes:
+        name: as the table calls it.
+        runs: what is counted until the first failure. A test counts as what it records as the
+            property `runs`, or as one.
+        quick: what pytest is to run; every mutant is given to this.
+        slow: what it is to run besides, for mutants that no layer's quick part has noticed.
+    """
+
+    name: str
+    runs: str
+    quick: tuple[str, ...]
+    slow: tuple[str, ...] = ()
+
+
+_TRANSCRIPTS: Final = "tests/transcripts/test_transcripts.py"
+_HISTORY: Final = "stateful_tests/test_history.py"
+_INTERLEAVINGS: Final = "tests/crash/test_interleavings.py"
+_DAMAGE: Final = "tests/power/test_damage.py"
+_CUTS: Final = "tests/power/test_power_cuts.py"
+
+LAYERS: Final = (
+    Layer("transcripts", "tests", (f"{_TRANSCRIPTS}::test_transcript",)),
+    Layer("conformance", "tests", ("tests/conformance", "tests/commit")),
+    Layer(
+        "stateful",
+        "histories",
+        (f"{_HISTORY}::test_every_history_is_one_of_whole_operations",),
+        (f"{_HISTORY}::test_every_fault_and_race_at_every_effect",),
+    ),
+    Layer(
+        "enumeration",
+        "executions",
+        ("tests/crash/test_zombies.py", "tests/crash/test_enumeration.py"),
+        (f"{_INTERLEAVINGS}::test_every_interleaving_is_some_serial_order",),
+    ),
+    Layer(
+        "power",
+        "disks",
+        (f"{_CUTS}::test_cuts_of_a_session", f"{_DAMAGE}::test_damage"),
+        (f"{_CUTS}::test_cuts_of_recoveries",),
+    ),
+)
+"""In the order in which they are asked; another layer is one more line."""
