@@ -50,7 +50,7 @@ DEFECTS: Final = (
     "late-apply-overwrites-newer",
     "memory-journal-commits-the-aborted",
     "unreached-store-counts-as-applied",
-    "recovery-rolls-back-committed",
+    "recovery-leaves-committed",
     "coordinator-believes-its-own-wish",
     "foreign-change-passed-over",
     "lease-that-ends-now-holds",
