@@ -350,11 +350,14 @@ class History(RuleBasedStateMachine):
         for _, heard in asked.heard():
             if isinstance(heard, Unknown) and heard.txid is not None:
                 self._unknown.append((heard.txid, asked.slot))
+        if asked.call.key is None:
+            return
+        name = asked.call.request, asked.call.key
+        if not asked.repeats:
+            # Not answered, it may have happened all the same; whoever repeats it is told how.
+            self._first.pop(name, None)
         # That nothing was there to be picked up is not kept under a key.
-        if asked.result is not None and asked.call.key is not None:
-            name = asked.call.request, asked.call.key
-            if not asked.repeats:
-                self._first[name] = asked.result
+        if asked.result is not None:
             assert self._first.setdefault(name, asked.result) == asked.result, "another result"
 
     def _one_holder_for_each_target(self, records: Records) -> None:

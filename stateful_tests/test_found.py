@@ -53,3 +53,18 @@ def test_who_loses_a_handoff_takes_the_next_one_at_the_time_it_was_asked(
     )
     history.every_promise_is_kept()
     history.teardown()
+
+
+def test_a_key_that_ran_out_stands_for_a_new_request_even_if_that_was_not_answered(
+    new_history: NewHistory,
+) -> None:
+    history = new_history()
+    claim = Sketch("claim", agent=1, pick=4, choice=5, key=2)
+    history.call(slot=0, sketch=claim, faults=[])
+    history.every_promise_is_kept()
+    history.pass_time(seconds=100_000.0)
+    history.call(slot=0, sketch=claim, faults=[Forecast("dies before", 4)])
+    history.every_promise_is_kept()
+    history.call(slot=2, sketch=claim, faults=[])
+    history.every_promise_is_kept()
+    history.teardown()
