@@ -1,6 +1,7 @@
-"""Histories that are told: together they make every move of the five lifecycles.
+"""Histories that are told: together they make every move of the five lifecycles, and ask for
+everything that goes by the time just before, at and just after each time that matters.
 
-Random histories come by most moves, but by no means surely by all.
+Random histories come by most moves, but by no means surely by all, and rarely in the very moment.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ Step = Callable[[History], object]
 _CODER, _, _REVIEWER, _TESTER, _GUEST = range(5)
 _HOUR: Final = 3600.0
 _EFFECTS: Final = range(10)
+_MARGINS: Final = (-0.001, 0.0, 0.001)
 
 
 def _asks(asks: str, agent: int = _GUEST, **drawn: Any) -> Step:
@@ -29,6 +31,11 @@ def _replies(agent: int) -> Step:
 
 def _waits(hours: float) -> Step:
     return partial(History.pass_time, seconds=hours * _HOUR)
+
+
+def _waits_until(nth: int, margin: float) -> Step:
+    """Time passes until the nth time that stands in a record, or so many seconds after that."""
+    return lambda history: history.pass_time(round(history.moments[nth] + margin, 3))
 
 
 def _in_trouble(kind: str, after: int) -> Step:
@@ -103,9 +110,33 @@ _TOLD: Final[Sequence[Sequence[Step]]] = (
 )
 
 
+_MOMENTS: Final = range(5)
+"""The ends of leases, a reply's due time and the deadlines that there are in the beginning."""
+
+_TIMELY: Final[Sequence[Step]] = (
+    _replies(_REVIEWER),
+    _replies(_TESTER),
+    _asks("claim", _REVIEWER),
+    *(_asks(ends, pick=pick) for ends in ("heartbeat", "release") for pick in range(3)),
+    _asks("complete", pick=1),
+    _asks("open_bounty"),
+    *(_asks("claim_bounty", _REVIEWER, pick=pick) for pick in range(2)),
+    _asks("release_bounty"),
+    _asks("complete_bounty"),
+    *(_asks("settle_bounty", pick=pick) for pick in range(2)),
+    _asks("pick_up", _REVIEWER),
+    _asks("pick_up", _TESTER),
+    _asks("acknowledge"),
+    *(_asks("dead_letter", pick=pick) for pick in range(2)),
+    _asks("sweep"),
+)
+
+
 def walks() -> Iterator[Sequence[Step]]:
     """The steps of each."""
     yield from _TOLD
+    for nth, margin, step in product(_MOMENTS, _MARGINS, _TIMELY):
+        yield [_waits_until(nth, margin), step]
     kinds = ("time-out with effect", "time-out without effect", "unreachable")
     for kind, after in product(kinds, _EFFECTS):
         yield [_in_trouble(kind, after), _OUTCOME]

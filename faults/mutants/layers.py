@@ -21,6 +21,7 @@ class Layer(NamedTuple):
 
 
 _TRANSCRIPTS: Final = "tests/transcripts/test_transcripts.py"
+_UNSEEN_COMMIT: Final = "tests/processes/test_unseen_commit.py"
 _HISTORY: Final = "stateful_tests/test_history.py"
 _INTERLEAVINGS: Final = "tests/crash/test_interleavings.py"
 _DAMAGE: Final = "tests/power/test_damage.py"
@@ -28,11 +29,14 @@ _CUTS: Final = "tests/power/test_power_cuts.py"
 
 LAYERS: Final = (
     Layer("transcripts", "tests", (f"{_TRANSCRIPTS}::test_transcript",)),
-    Layer("conformance", "tests", ("tests/conformance", "tests/commit")),
+    Layer("conformance", "tests", ("tests/conformance", "tests/commit", _UNSEEN_COMMIT)),
     Layer(
         "stateful",
         "histories",
-        (f"{_HISTORY}::test_every_history_is_one_of_whole_operations",),
+        (
+            f"{_HISTORY}::test_told_histories_make_every_move",
+            f"{_HISTORY}::test_every_history_is_one_of_whole_operations",
+        ),
         (f"{_HISTORY}::test_every_fault_and_race_at_every_effect",),
     ),
     Layer(
@@ -44,8 +48,8 @@ LAYERS: Final = (
     Layer(
         "power",
         "disks",
-        (f"{_CUTS}::test_cuts_of_a_session", f"{_DAMAGE}::test_damage"),
-        (f"{_CUTS}::test_cuts_of_recoveries",),
+        (f"{_CUTS}::test_cuts_of_a_session[opening]", f"{_DAMAGE}::test_damage"),
+        (f"{_CUTS}::test_cuts_of_a_session", f"{_CUTS}::test_cuts_of_recoveries"),
     ),
 )
 """In the order in which they are asked; another layer is one more line."""

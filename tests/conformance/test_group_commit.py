@@ -139,13 +139,19 @@ def test_one_whose_append_fails_is_in_no_part_committed(
 
 
 class Unwilling(sqlite3.Connection):
-    """A connection whose next commits fail, as on a disk that has just filled up."""
+    """A connection whose next commits fail, as on a disk that has just filled up.
+
+    With `takes_place` they fail once they have taken place, as where only the sync has failed.
+    """
 
     failures = 0
+    takes_place = False
 
     def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
         if sql == "COMMIT" and type(self).failures:
             type(self).failures -= 1
+            if self.takes_place:
+                super().execute(sql)
             raise sqlite3.OperationalError("the disk is full")
         return super().execute(sql, *args)  # type: ignore[arg-type]
 
@@ -193,6 +199,21 @@ def test_an_outcome_that_cannot_be_found_out_is_said_to_be_unknown(path: Path) -
         assert (made.txid in committed(journal)) is (outcome is Decision.COMMIT)
     with closing(SQLiteJournal(path, opened_at=NOW)) as again:
         assert again.outcome(made.txid) is outcome
+
+
+@pytest.mark.usefixtures("_unwilling")
+def test_a_commit_that_failed_but_took_place_is_not_told_as_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(SQLiteJournal(path, opened_at=NOW)) as journal:
+        made = entry(journal, "a")
+        Unwilling.failures = 1
+        monkeypatch.setattr(Unwilling, "takes_place", True)
+        with pytest.raises(OutcomeUnknown) as caught:
+            decide(journal, made)
+        assert caught.value.txid == made.txid
+        assert journal.outcome(made.txid) is Decision.COMMIT
+        assert made.txid in committed(journal)
 
 
 def decide_or_fail(journal: SQLiteJournal, made: Entry) -> Decision | GroveError:

@@ -92,6 +92,9 @@ def test_forgetting_goes_through_a_long_history(journal: Journal) -> None:
     for _ in range(3):
         journal.forget(MUCH_LATER)
     assert journal.history(99) == ()
+    for done in made:
+        with pytest.raises(NotFound):
+            journal.outcome(done.txid)
 
 
 # heuristic outcomes
