@@ -15,6 +15,7 @@ from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown
 from grove_sm.operations.plan import Expectation, Heuristic, Read, Stored, Write
+from grove_sm.operations.query import Place, Query
 
 JOURNAL: Final = "journal"
 """How faults call the journal, as a place beside the labels of the stores."""
@@ -58,14 +59,14 @@ class FaultyStore:
         return self._inner.read(read)
 
     def page(
-        self,
-        collection: str,
-        where: Sequence[tuple[str, str]],
-        limit: int | None,
-        after: Stored | None = None,
+        self, query: Query, limit: int | None, after: Place | None = None
     ) -> tuple[Stored, ...]:
         self._schedule.look(self.label)
-        return self._inner.page(collection, where, limit, after)
+        return self._inner.page(query, limit, after)
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        self._schedule.look(self.label)
+        return self._inner.counts(query, by)
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         return self._schedule.run(

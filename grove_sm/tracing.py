@@ -7,6 +7,7 @@ Nothing is traced, and nothing of this is in the way, unless somebody asks for i
 """
 
 import itertools
+import json
 import logging
 import os
 import threading
@@ -23,8 +24,9 @@ from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participan
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import StoreUnavailable
-from grove_sm.operations.layout import INDEXED, field_of
+from grove_sm.operations.layout import INDEXED
 from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
+from grove_sm.operations.query import Place, Query, values_of
 
 log = logging.getLogger("grove_sm")
 
@@ -328,16 +330,19 @@ class TracedStore:
         return found
 
     def page(
-        self,
-        collection: str,
-        where: Sequence[tuple[str, str]],
-        limit: int | None,
-        after: Stored | None = None,
+        self, query: Query, limit: int | None, after: Place | None = None
     ) -> tuple[Stored, ...]:
-        page = {"collection": collection, "where": dict(where), "limit": limit}
+        page = {**_asked(query), "limit": limit}
         with self._tracer.call("read", changes=False, store=self._label, read=page) as line:
-            found = self._inner.page(collection, where, limit, after)
+            found = self._inner.page(query, limit, after)
             line["found"] = _revisions(found)
+        return found
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        counts = {**_asked(query), "by": by}
+        with self._tracer.call("count", changes=False, store=self._label, read=counts) as line:
+            found = self._inner.counts(query, by)
+            line["found"] = sum(found.values())
         return found
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
@@ -430,20 +435,34 @@ def _told(entry: Entry) -> Line:
                 "collection": write.collection,
                 "id": write.record_id,
                 "base": write.base,
-                **_contents(write.collection, write.document),
+                **_contents(write.collection, write.record_id, write.document),
             }
             for write in entry.writes
         ],
     }
 
 
-def _contents(collection: str, document: str | None) -> Line:
+def _contents(collection: str, record_id: str, document: str | None) -> Line:
     if document is None:
         return {"deletes": True}
     return {
         "digest": blake3(document.encode()).hexdigest()[:_DIGEST_DIGITS],
-        "fields": {field: field_of(collection, document, field) for field in INDEXED[collection]},
+        "fields": _fields(collection, record_id, document),
     }
+
+
+def _fields(collection: str, record_id: str, text: str) -> Line:
+    """The fields that stores filter by: what stands there, a list where the field is one."""
+    document = json.loads(text)
+    fields: Line = {}
+    for field, path in INDEXED[collection].items():
+        values = values_of(collection, field, record_id, document)
+        fields[field] = list(values) if "[]" in path else "".join(values)
+    return fields
+
+
+def _asked(query: Query) -> Line:
+    return {"collection": query.collection, "where": dict(query.where)}
 
 
 def _states(holders: Sequence[Holder]) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from grove_sm.operations.layout import (
     account_record,
 )
 from grove_sm.operations.plan import Get, Stored
+from grove_sm.operations.query import Query
 
 R = TypeVar("R", bound=Record)
 
@@ -57,7 +58,7 @@ class _View(Generic[R]):
             for field, value in where.items()
             if value is not None
         )
-        found = self._coordinator.page(self._collection, conditions, limit)
+        found = self._coordinator.page(Query(self._collection, conditions), limit)
         return [self._decode(stored) for stored in found]
 
     def _decode(self, stored: Stored) -> R:

@@ -27,6 +27,7 @@ from grove_sm.operations.handoffs import (
 )
 from grove_sm.operations.layout import HANDOFFS
 from grove_sm.operations.plan import Facts, Plan
+from grove_sm.operations.query import Query
 from grove_sm.results import PickedUp
 from grove_sm.settings import lease_of
 
@@ -163,7 +164,7 @@ class InboxCalls(Calls):
 
     def _in(self, role: str, status: str) -> Iterator[tuple[str, str]]:
         where = (("toRole", role), ("status", status))
-        for stored in self.coordinator.pages(HANDOFFS, where, _PAGE):
+        for stored in self.coordinator.pages(Query(HANDOFFS, where), _PAGE):
             yield decode(Handoff, stored).created_at, stored.record_id
 
 

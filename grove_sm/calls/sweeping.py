@@ -26,6 +26,7 @@ from grove_sm.operations.forgetting import IsOld, plan_forget_claim, plan_forget
 from grove_sm.operations.handoffs import plan_expire_handoff
 from grove_sm.operations.layout import BOUNTIES, CLAIMS, HANDOFFS
 from grove_sm.operations.plan import Facts, Plan, Stored
+from grove_sm.operations.query import Query
 from grove_sm.results import NotSwept, SweepReport
 from grove_sm.settings import Keep, lease_of
 
@@ -65,7 +66,7 @@ class SweepCalls(Calls):
         where = (("status", CLAIM.initial),)
         active = (
             decode(Claim, stored, self.coordinator.participants[CLAIMS].name)
-            for stored in self.coordinator.pages(CLAIMS, where, _PAGE)
+            for stored in self.coordinator.pages(Query(CLAIMS, where), _PAGE)
         )
         stalled = [claim for claim in active if is_live(claim, now) and is_stalled(claim, since)]
         return sorted(stalled, key=lambda claim: (claim.heartbeat_at, claim.claim_id))[:limit]
@@ -158,7 +159,7 @@ class SweepCalls(Calls):
 
     def _looking_due(self, due: _Due) -> Iterator[Stored]:
         for status in due.statuses:
-            found = self.coordinator.pages(due.collection, (("status", status),), _PAGE)
+            found = self.coordinator.pages(Query(due.collection, (("status", status),)), _PAGE)
             yield from filter(due.is_due, takewhile(due.may_be, found))
 
 

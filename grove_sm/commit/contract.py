@@ -10,7 +10,7 @@ locked, full or read-only, and Corrupt when what it holds is damaged; after Stor
 method may be called again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -26,6 +26,7 @@ from grove_sm.operations.plan import (
     Stored,
     Write,
 )
+from grove_sm.operations.query import Place, Query
 
 OnDamage = Callable[[Corrupt], object]
 """Takes what could not be read, so that the rest can be."""
@@ -46,13 +47,25 @@ class AppliesLost(StoreUnavailable):
 class Snapshot(Protocol):
     """A read-only view of a participant as it was at one moment."""
 
+    def read(self, read: Read) -> tuple[Stored, ...]:
+        """As `Participant.read`."""
+
+    def page(
+        self, query: Query, limit: int | None, after: Place | None = None
+    ) -> tuple[Stored, ...]:
+        """As `Participant.page`."""
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        """As `Participant.counts`."""
+
     def scan(self, collection: str) -> Sequence[Scanned]:
         """Every record of a collection, by id; for a damaged one, the Corrupt that names it.
 
         After them, by id too, what is left of those that were deleted.
 
-        Where all that are found are sound, but not what they are kept in, also a Corrupt that
-        says so: there may be others, that cannot be found.
+        Where all that are found are sound, but not what they are kept in, or what lists and
+        searches find them by, also a Corrupt that says so: there may be others, that cannot be
+        found.
         """
 
 
@@ -82,16 +95,19 @@ class Participant(Protocol):
         """
 
     def page(
-        self,
-        collection: str,
-        where: Sequence[tuple[str, str]],
-        limit: int | None,
-        after: Stored | None = None,
+        self, query: Query, limit: int | None, after: Place | None = None
     ) -> tuple[Stored, ...]:
-        """The first `limit` records (all, if None) with these field values, in the same order.
+        """The first `limit` records (all, if None) that a query asks for, in its order.
 
-        With `after`, a record that was read from this collection: the first that come after it,
-        whether it is still there or not.
+        With `after`, a place in the order: the first that come after it, whether a record is at
+        that place or not. Seen is the same as by `read`. What a query asks for is decided by
+        `grove_sm.operations.query.admits`, and the order by `place_of`.
+        """
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        """How many records a query asks for, by the value of an indexed field that is no list.
+
+        Those without the field count under the empty string. Seen is the same as by `read`.
         """
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:

@@ -5,6 +5,7 @@ through itself it leaves in the journal, where the next who needs it, the housek
 recovery takes it up.
 """
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -55,6 +56,7 @@ from grove_sm.operations.plan import (
     Stored,
     make_plan,
 )
+from grove_sm.operations.query import Place, Query, place_of
 
 _FEWEST_ATTEMPTS: Final = 100
 _FIRST_PAUSE: Final = 0.001
@@ -119,31 +121,31 @@ class Coordinator:
         return self.applier.reach(name, lambda store: store.read(read))
 
     def page(
-        self,
-        collection: str,
-        where: Sequence[tuple[str, str]],
-        limit: int | None,
-        after: Stored | None = None,
+        self, query: Query, limit: int | None, after: Place | None = None
     ) -> tuple[Stored, ...]:
-        """The first records with these field values, under the same promise as `read`."""
-        self._settle_committed(Find(collection, tuple(where)))
-        name = self.participants[collection].name
-        return self.applier.reach(name, lambda store: store.page(collection, where, limit, after))
+        """The first records that a query asks for, under the same promise as `read`."""
+        self._settle_committed(Find(query.collection, query.where))
+        name = self.participants[query.collection].name
+        return self.applier.reach(name, lambda store: store.page(query, limit, after))
 
-    def pages(
-        self, collection: str, where: Sequence[tuple[str, str]], size: int
-    ) -> Iterator[Stored]:
-        """Every record with these field values, read so many at a time as they are asked for.
+    def pages(self, query: Query, size: int) -> Iterator[Stored]:
+        """Every record that a query asks for, read so many at a time as they are asked for.
 
         A record that is changed meanwhile may be left out, or not.
         """
-        last: Stored | None = None
+        last: Place | None = None
         while True:
-            page = self.page(collection, where, size, last)
+            page = self.page(query, size, last)
             yield from page
             if len(page) < size:
                 return
-            last = page[-1]
+            last = place_of(query.collection, page[-1].record_id, json.loads(page[-1].document))
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        """How many records a query asks for, by the value of a field, promised as by `read`."""
+        self._settle_committed(Find(query.collection, query.where))
+        name = self.participants[query.collection].name
+        return self.applier.reach(name, lambda store: store.counts(query, by))
 
     def execute(
         self,

@@ -5,7 +5,6 @@ that a store must be able to filter by; `family` names the unit that a transacti
 changes a record, so that what it read of that unit cannot change in between.
 """
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -18,39 +17,63 @@ CREDITS: Final = "credits"
 
 COLLECTIONS: Final = (CONTRIBUTIONS, HANDOFFS, CLAIMS, BOUNTIES, CREDITS)
 
+OF_THE_ID: Final = "(id)"
+"""In place of a path: what a record's id begins with, up to its first colon."""
+
 INDEXED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         CONTRIBUTIONS: {
             "kind": "kind",
+            "mode": "mode",
             "agentId": "agent.agentId",
+            "role": "agent.role",
+            "tag": "tags[]",
+            "targetCid": "relations[].targetCid",
             "createdAt": "createdAt",
         },
         HANDOFFS: {
             "sourceCid": "sourceCid",
             "toRole": "toRole",
             "status": "status",
+            "replyDueAt": "replyDueAt",
+            "resolvedByCid": "resolvedByCid",
             "createdAt": "createdAt",
         },
         CLAIMS: {
             "targetRef": "targetRef",
             "agentId": "agent.agentId",
             "status": "status",
+            "heartbeatAt": "heartbeatAt",
+            "leaseExpiresAt": "leaseExpiresAt",
             "createdAt": "createdAt",
         },
-        BOUNTIES: {"status": "status", "createdAt": "createdAt"},
-        CREDITS: {"createdAt": "createdAt"},
+        BOUNTIES: {
+            "status": "status",
+            "creatorId": "creator.agentId",
+            "claimantId": "claimedBy.agentId",
+            "tag": "criteria.requiredTags[]",
+            "deadline": "deadline",
+            "createdAt": "createdAt",
+        },
+        CREDITS: {
+            "type": OF_THE_ID,
+            "agentId": "agentId",
+            "fromAgentId": "fromAgentId",
+            "toAgentId": "toAgentId",
+            "status": "status",
+            "createdAt": "createdAt",
+        },
     }
 )
-"""Field a store filters by -> its path in the document, for each collection."""
+"""Field a store filters by -> its path in the document, for each collection.
 
+Behind a step of a path `[]` stands for every item of a list.
+"""
 
-def field_of(collection: str, document: str, field: str) -> str:
-    """The value of an indexed field in a record's document; empty if it has none."""
-    value = json.loads(document)
-    for name in INDEXED[collection][field].split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else ""
-
+SEARCHED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {CONTRIBUTIONS: ("summary", "description")}
+)
+"""The fields whose words a store finds records by, for each collection that can be searched."""
 
 BOUNTY_TARGET: Final = "bounty:"
 """A claim on a bounty has this and the bounty's id as its target."""

@@ -63,8 +63,6 @@ _DAMAGE: Final = ("XX001", "XX002", "42P01", "42703", "3F000")
 _PASSING: Final = frozenset({"40001", "40P01"})
 """Serialization failure, deadlock: nothing has happened, and the next attempt may pass."""
 
-Migration = str
-"""What brings a format to the next: SQL statements, with the schema as the search path."""
 
 _databases: "weakref.WeakSet[PostgresDatabase]" = weakref.WeakSet()
 _sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
@@ -97,6 +95,11 @@ class Session(Connection[tuple[Any, ...]]):
                 self.pgconn.finish()
                 raise NoAnswer(self.patience) from None
             raise
+
+
+Migration = str | Callable[[Session], object]
+"""What brings a format to the next: SQL statements, with the schema as the search path, or what
+is to be done on a session in the same transaction."""
 
 
 class NoAnswer(psycopg.OperationalError):
@@ -384,7 +387,10 @@ class PostgresDatabase:
                 f"SELECT version FROM {_FORMATS} WHERE component = %s", (component,)
             ).fetchone()
             for migration in migrations[row[0] if row else 0 :]:
-                session.execute(migration)
+                if isinstance(migration, str):
+                    session.execute(migration)
+                else:
+                    migration(session)
             session.execute(
                 f"INSERT INTO {_FORMATS} (component, version) VALUES (%s, %s) "
                 "ON CONFLICT (component) DO UPDATE SET version = excluded.version",

@@ -4,14 +4,16 @@
 the process ends; `memory://` is private to whoever opened it.
 """
 
+import json
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+from typing import Any, Final
 
 from grove_sm.commit.redo import Verdict, heuristic, judge
 from grove_sm.domain.errors import StoreUnavailable
-from grove_sm.operations.layout import COLLECTIONS, field_of
+from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import (
     Deleted,
     Expectation,
@@ -22,6 +24,7 @@ from grove_sm.operations.plan import (
     Stored,
     Write,
 )
+from grove_sm.operations.query import Place, Query, admits, place_of, values_of
 
 Tables = dict[str, dict[str, Stored | Deleted]]
 
@@ -50,31 +53,18 @@ class MemoryStore:
         return self._name
 
     def read(self, read: Read) -> tuple[Stored, ...]:
-        if isinstance(read, Get):
-            with self._opened() as tables:
-                stored = tables[read.collection].get(read.record_id)
-            return (stored,) if isinstance(stored, Stored) else ()
-        found = self.page(read.collection, read.where, None)
-        return found[-1:] if read.newest else found
+        with self._opened() as tables:
+            return MemorySnapshot(tables).read(read)
 
     def page(
-        self,
-        collection: str,
-        where: Sequence[tuple[str, str]],
-        limit: int | None,
-        after: Stored | None = None,
+        self, query: Query, limit: int | None, after: Place | None = None
     ) -> tuple[Stored, ...]:
-        def place(record: Stored) -> tuple[str, str]:
-            return field_of(collection, record.document, "createdAt"), record.record_id
-
         with self._opened() as tables:
-            kept = tuple(tables[collection].values())
-        records = [record for record in kept if isinstance(record, Stored)]
-        found = [record for record in records if _matches(collection, record, where)]
-        if after is not None:
-            found = [record for record in found if place(record) > place(after)]
-        found.sort(key=place)
-        return tuple(found[:limit])
+            return MemorySnapshot(tables).page(query, limit, after)
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        with self._opened() as tables:
+            return MemorySnapshot(tables).counts(query, by)
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         with self._opened() as tables:
@@ -138,16 +128,51 @@ class MemoryStore:
 
 
 class MemorySnapshot:
-    """The `Snapshot` contract: a copy."""
+    """The `Snapshot` contract on tables that nobody changes; goes through all that they hold."""
 
     def __init__(self, tables: Mapping[str, Mapping[str, Stored | Deleted]]) -> None:
         self._tables = tables
+
+    def read(self, read: Read) -> tuple[Stored, ...]:
+        if isinstance(read, Get):
+            stored = self._tables[read.collection].get(read.record_id)
+            return (stored,) if isinstance(stored, Stored) else ()
+        limit = 1 if read.newest else None
+        return self.page(Query(read.collection, read.where, newest_first=read.newest), limit)
+
+    def page(
+        self, query: Query, limit: int | None, after: Place | None = None
+    ) -> tuple[Stored, ...]:
+        found = [
+            (place_of(query.collection, stored.record_id, document), stored)
+            for stored, document in self._admitted(query)
+        ]
+        found.sort(reverse=query.newest_first)
+        if after is not None and query.newest_first:
+            found = [(place, stored) for place, stored in found if place < after]
+        elif after is not None:
+            found = [(place, stored) for place, stored in found if place > after]
+        return tuple(stored for _, stored in found[:limit])
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        found = Counter[str]()
+        for stored, document in self._admitted(query):
+            values = values_of(query.collection, by, stored.record_id, document)
+            found[values[0] if values else ""] += 1
+        return found
 
     def scan(self, collection: str) -> Sequence[Scanned]:
         return sorted(
             self._tables[collection].values(),
             key=lambda record: (isinstance(record, Deleted), record.record_id),
         )
+
+    def _admitted(self, query: Query) -> Iterator[tuple[Stored, Mapping[str, Any]]]:
+        for stored in self._tables[query.collection].values():
+            if isinstance(stored, Stored):
+                document = json.loads(stored.document)
+                if admits(query, stored.record_id, document):
+                    yield stored, document
 
 
 def _written(write: Write, txid: str, members: str) -> Stored | Deleted:
@@ -159,7 +184,3 @@ def _written(write: Write, txid: str, members: str) -> Stored | Deleted:
 
 def _is_deleted(tables: Tables, read: Get) -> bool:
     return isinstance(tables[read.collection].get(read.record_id), Deleted)
-
-
-def _matches(collection: str, record: Stored, where: Sequence[tuple[str, str]]) -> bool:
-    return all(field_of(collection, record.document, field) == value for field, value in where)

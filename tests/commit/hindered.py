@@ -1,6 +1,6 @@
 """A grove whose stores and journal can be hindered from doing some of their work."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import Expectation, Heuristic, Read, Stored, Write
+from grove_sm.operations.query import Place, Query
 from grove_sm.stores.sqlite import SQLiteStore
 from tests.groves import NOW, build
 
@@ -32,14 +33,14 @@ class HinderedStore(SQLiteStore):
         return super().read(read)
 
     def page(
-        self,
-        collection: str,
-        where: Sequence[tuple[str, str]],
-        limit: int | None,
-        after: Stored | None = None,
+        self, query: Query, limit: int | None, after: Place | None = None
     ) -> tuple[Stored, ...]:
         self._require(not self.down)
-        return super().page(collection, where, limit, after)
+        return super().page(query, limit, after)
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        self._require(not self.down)
+        return super().counts(query, by)
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         self._require(not self.down)

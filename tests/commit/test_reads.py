@@ -7,6 +7,7 @@ import pytest
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import CONTRIBUTIONS
 from grove_sm.operations.plan import Read, Stored
+from grove_sm.operations.query import Query
 from tests.groves import CODER, SPONSOR
 
 from .hindered import Hindered, HinderedStore
@@ -43,6 +44,6 @@ def test_pages_together_are_all_there_is(hindered: Hindered, size: int) -> None:
     grove = hindered.open()
     for number in range(5):
         grove.contribute(kind="work", summary=f"Halved {number} times", agent=CODER)
-    everything = grove.coordinator.page(CONTRIBUTIONS, (), None)
+    everything = grove.coordinator.page(Query(CONTRIBUTIONS), None)
     assert len(everything) == 5
-    assert tuple(grove.coordinator.pages(CONTRIBUTIONS, (), size)) == everything
+    assert tuple(grove.coordinator.pages(Query(CONTRIBUTIONS), size)) == everything

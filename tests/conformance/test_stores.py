@@ -8,8 +8,9 @@ import pytest
 
 from grove_sm.commit.contract import Participant
 from grove_sm.domain.errors import StoreUnavailable
-from grove_sm.operations.layout import COLLECTIONS, INDEXED
+from grove_sm.operations.layout import COLLECTIONS, INDEXED, OF_THE_ID
 from grove_sm.operations.plan import Deleted, Expectation, Find, Get, Stored, Write
+from grove_sm.operations.query import Query, place_of
 
 from .places import StorePlace, write
 
@@ -52,9 +53,18 @@ def test_what_was_applied_before_is_seen_by_every_other_opener(open_store: Store
     ("collection", "field"), [(c, field) for c in COLLECTIONS for field in INDEXED[c]]
 )
 def test_every_indexed_field_finds(store: Participant, collection: str, field: str) -> None:
+    path = INDEXED[collection][field]
+    if path == OF_THE_ID:
+        put(
+            store, write("other:1", collection=collection), write("wanted:1", collection=collection)
+        )
+        assert ids(store.read(Find(collection, ((field, "wanted"),)))) == ["wanted:1"]
+        assert ids(store.page(Query(collection, ((field, "wanted"),)), None)) == ["wanted:1"]
+        return
     nested: object = "wanted"
-    for name in reversed(INDEXED[collection][field].split(".")):
-        nested = {name: nested}
+    for step in reversed(path.split(".")):
+        name = step.removesuffix("[]")
+        nested = {name: nested} if name == step else {name: ["first", nested]}
     (key, value), *_ = nested.items()  # type: ignore[attr-defined]
     put(
         store,
@@ -62,7 +72,7 @@ def test_every_indexed_field_finds(store: Participant, collection: str, field: s
         write("wanted", collection=collection, **{key: value}),
     )
     assert ids(store.read(Find(collection, ((field, "wanted"),)))) == ["wanted"]
-    assert ids(store.page(collection, ((field, "wanted"),), None)) == ["wanted"]
+    assert ids(store.page(Query(collection, ((field, "wanted"),)), None)) == ["wanted"]
 
 
 def test_a_record_without_the_field_is_not_found_by_it(store: Participant) -> None:
@@ -82,7 +92,7 @@ def test_records_come_by_creation_time_then_id(store: Participant) -> None:
     times = {"b": "2026-01-02", "a": "2026-01-02", "z": "2026-01-01", "c": "2026-01-03"}
     put(store, *(write(name, createdAt=time) for name, time in times.items()))
     assert ids(store.read(ALL_CLAIMS)) == ["z", "a", "b", "c"]
-    assert ids(store.page("claims", (), None)) == ["z", "a", "b", "c"]
+    assert ids(store.page(Query("claims"), None)) == ["z", "a", "b", "c"]
 
 
 def test_a_scan_goes_by_id(store: Participant) -> None:
@@ -101,7 +111,7 @@ def test_a_page_is_the_first_so_many(
     store: Participant, limit: int | None, found: list[str]
 ) -> None:
     put(store, *(write(name, status="active") for name in ("c", "a", "b")), write("d"))
-    assert ids(store.page("claims", (("status", "active"),), limit)) == found
+    assert ids(store.page(Query("claims", (("status", "active"),)), limit)) == found
 
 
 def test_text_of_every_kind_comes_back_and_is_found(store: Participant) -> None:
@@ -271,8 +281,9 @@ def test_no_read_finds_what_is_deleted(open_store: StorePlace) -> None:
         assert reader.read(Get("claims", "a")) == ()
         for where in ((), (("status", "on"),)):
             assert ids(reader.read(Find("claims", where))) == ["b"]
-            assert ids(reader.page("claims", where, None)) == ["b"]
-            assert ids(reader.page("claims", where, None, deleted)) == ["b"]
+            assert ids(reader.page(Query("claims", where), None)) == ["b"]
+            behind = place_of("claims", deleted.record_id, json.loads(deleted.document))
+            assert ids(reader.page(Query("claims", where), None, behind)) == ["b"]
 
 
 def test_a_deletion_and_another_write_are_one(open_store: StorePlace) -> None:
@@ -478,7 +489,7 @@ def test_a_closed_store_says_so_and_the_place_goes_on(open_store: StorePlace) ->
     store.close()
     for use in (
         lambda: store.read(Get("claims", "a")),
-        lambda: store.page("claims", (), 1),
+        lambda: store.page(Query("claims"), 1),
         lambda: store.validate([Expectation(Get("claims", "a"), ())]),
         lambda: store.apply("tx-2", "[]", (write("b"),)),
     ):

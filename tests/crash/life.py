@@ -12,6 +12,7 @@ from grove_sm import Grove
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import Deleted, Scanned, Stored
+from grove_sm.operations.query import Query
 from grove_sm.settings import Settings, routes
 
 from .placements import Placement
@@ -98,7 +99,7 @@ def read_from(first: str) -> Callable[[Coordinator], Records]:
     order = COLLECTIONS[start:] + COLLECTIONS[:start]
 
     def read(coordinator: Coordinator) -> Records:
-        return {name: _plain(coordinator.page(name, (), None)) for name in order}
+        return {name: _plain(coordinator.page(Query(name), None)) for name in order}
 
     return read
 

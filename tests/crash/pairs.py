@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from grove_sm import Agent, Grove
 from grove_sm.domain import Contribution, format_time
 from grove_sm.operations.layout import COLLECTIONS, CREDITS
+from grove_sm.operations.query import Query
 
 from .scenarios import (
     CODER,
@@ -175,7 +176,7 @@ def _audit(grove: Grove, _: object) -> None:
 
 
 def _page(collection: str) -> Operation:
-    return lambda grove, _: grove.coordinator.page(collection, (), None)
+    return lambda grove, _: grove.coordinator.page(Query(collection), None)
 
 
 _PAGES: Final = [_page(collection) for collection in COLLECTIONS]

@@ -19,6 +19,9 @@ from grove_sm.stores.memory import MemoryStore, Tables
 OPENED_AT: Final = "2026-01-01T00:00:00.000Z"
 _JOURNAL: Final = "journal.db"
 _UNLIKE: Final = frozenset({"coordinators", "sqlite_sequence"})
+_INDEX: Final = "contributions_words"
+"""What tables of the index of words begin with; what they hold is in the vocabulary."""
+
 _PATIENCE: Final = 5.0
 
 
@@ -98,7 +101,7 @@ class SQLitePlacement:
 def _rows(path: Path) -> Hashable:
     with closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        tables = sorted({name for (name,) in found} - _UNLIKE)
+        tables = sorted({name for (name,) in found if not name.startswith(_INDEX)} - _UNLIKE)
         return tuple((name, *connection.execute(f"SELECT * FROM {name}")) for name in tables)
 
 

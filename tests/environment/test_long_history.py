@@ -1,42 +1,16 @@
 """What opening and recovering cost depends on what is unfinished, not on history."""
 
-import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from grove_sm import Grove
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.sqlite_file import SQLiteFile
 from tests.groves import CODER, Clock, Names, journal_url
 
+from .conftest import Steps
 from .long_history import make_journal
 
 HISTORY = 1_000_000
 UNFINISHED = 100
-GRAIN = 10
-"""SQLite's steps between two counts; a look-up takes some twenty."""
-
-
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many steps SQLite's virtual machine has taken, in grains, on every connection."""
-    taken = 0
-    connect = SQLiteFile.connect
-
-    def count() -> int:
-        nonlocal taken
-        taken += 1
-        return 0
-
-    def connect_counted(file: SQLiteFile, *, forced: bool) -> sqlite3.Connection:
-        connection = connect(file, forced=forced)
-        connection.set_progress_handler(count, GRAIN)
-        return connection
-
-    monkeypatch.setattr(SQLiteFile, "connect", connect_counted)
-    return lambda: taken
 
 
 def open_on(path: Path, clock: Clock, names: Names) -> Grove:
@@ -50,7 +24,7 @@ def open_on(path: Path, clock: Clock, names: Names) -> Grove:
 
 
 def test_opening_does_not_pay_for_history(
-    tmp_path: Path, clock: Clock, names: Names, steps: Callable[[], int]
+    tmp_path: Path, clock: Clock, names: Names, steps: Steps
 ) -> None:
     work = {}
     for history in (1, HISTORY):

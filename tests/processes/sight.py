@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.operations.layout import COLLECTIONS
+from grove_sm.operations.query import Query
 from tests.groves import TOPOLOGY
 
 Sight = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -24,7 +25,7 @@ def look(coordinator: Coordinator, first: str) -> Sight:
     return {
         name: {
             stored.record_id: json.loads(stored.document)
-            for stored in coordinator.page(name, (), None)
+            for stored in coordinator.page(Query(name), None)
         }
         for name in COLLECTIONS[start:] + COLLECTIONS[:start]
     }

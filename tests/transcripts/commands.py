@@ -6,6 +6,7 @@ from typing import cast
 from faults.schedule import When
 from grove_sm import Agent, Grove
 from grove_sm.operations.layout import COLLECTIONS
+from grove_sm.operations.query import Query
 from tests.transcripts import telling
 from tests.transcripts.labels import seconds_of
 from tests.transcripts.links import Lost
@@ -167,7 +168,7 @@ def _claim(grove: Grove, words: Words) -> Iterator[str]:
 @call("<process> reads <stores>")
 def _read(grove: Grove, words: Words) -> Iterator[str]:
     for collection in _collections(words):
-        found = grove.coordinator.page(collection, (), None)
+        found = grove.coordinator.page(Query(collection), None)
         yield from telling.collection(collection, found)
 
 

@@ -3,7 +3,7 @@
 What is told has happened. Crashes and freezes strike further out, in the wrappers of `faults`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Literal, NamedTuple
 
@@ -12,6 +12,7 @@ from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable
 from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
+from grove_sm.operations.query import Place, Query
 
 Tell = Callable[[str], None]
 Lost = Literal["request", "answer"]
@@ -79,13 +80,12 @@ class StoreLink:
         return self._reached.read(read)
 
     def page(
-        self,
-        collection: str,
-        where: Sequence[tuple[str, str]],
-        limit: int | None,
-        after: Stored | None = None,
+        self, query: Query, limit: int | None, after: Place | None = None
     ) -> tuple[Stored, ...]:
-        return self._reached.page(collection, where, limit, after)
+        return self._reached.page(query, limit, after)
+
+    def counts(self, query: Query, by: str) -> Mapping[str, int]:
+        return self._reached.counts(query, by)
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         vote = self._reached.validate(expectations)
