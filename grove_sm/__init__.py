@@ -12,10 +12,13 @@ if TYPE_CHECKING:
         Claim,
         Contribution,
         Criteria,
+        Grant,
         Handoff,
         Relation,
+        Reservation,
         Route,
         Score,
+        Transfer,
         compute_cid,
     )
     from grove_sm.domain.errors import (
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
         SweepReport,
     )
     from grove_sm.settings import Keep, Leases
+    from grove_sm.views import Node, Page, Thread
 
 __all__ = [
     "Account",
@@ -55,6 +59,7 @@ __all__ = [
     "Contribution",
     "Corrupt",
     "Criteria",
+    "Grant",
     "Grove",
     "GroveError",
     "Handoff",
@@ -62,17 +67,22 @@ __all__ = [
     "InsufficientCredits",
     "Keep",
     "Leases",
+    "Node",
     "NotFound",
     "NotSwept",
     "OutcomeUnknown",
+    "Page",
     "PickedUp",
     "RecoveryReport",
     "Relation",
+    "Reservation",
     "Route",
     "Score",
     "StateConflict",
     "StoreUnavailable",
     "SweepReport",
+    "Thread",
+    "Transfer",
     "ValidationError",
     "Violation",
     "compute_cid",
@@ -86,6 +96,7 @@ _HOMES: Final = (
     "grove_sm.operations.audit",
     "grove_sm.results",
     "grove_sm.settings",
+    "grove_sm.views",
 )
 
 

@@ -22,7 +22,15 @@ from grove_sm.domain.arguments import text_argument
 from grove_sm.domain.errors import Corrupt, GroveError
 from grove_sm.opening import close, open_coordinator, settle_settings
 from grove_sm.operations.audit import AuditReport, audit
-from grove_sm.operations.layout import COLLECTIONS
+from grove_sm.operations.layout import (
+    BOUNTIES,
+    CLAIMS,
+    COLLECTIONS,
+    CONTRIBUTIONS,
+    CREDITS,
+    HANDOFFS,
+)
+from grove_sm.operations.query import Query
 from grove_sm.settings import Keep, Leases, Settings
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
 
@@ -30,6 +38,14 @@ log = logging.getLogger("grove_sm")
 
 _OUTCOMES_KEPT: Final = timedelta(days=7)
 _AUDITED_TRANSACTIONS: Final = 100_000
+_COUNTED: Final[Mapping[str, str]] = {
+    CONTRIBUTIONS: "kind",
+    HANDOFFS: "status",
+    CLAIMS: "status",
+    BOUNTIES: "status",
+    CREDITS: "type",
+}
+"""The indexed field that each collection is counted by."""
 
 
 def _utc_now() -> datetime:
@@ -217,6 +233,18 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
                 if entry is not None and state not in ("planned", "aborted")
             },
         )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many records there are: contributions by kind, credits by type, others by status.
+
+        All from one moment. Raises StoreUnavailable; Corrupt.
+        """
+        with self.coordinator.snapshots() as views:
+            return {
+                name: dict(sorted(views[name].counts(Query(name), by).items()))
+                for name, by in _COUNTED.items()
+                if name in views
+            }
 
     def outcome(self, txid: str) -> str:
         """What became of a transaction: `committed`, `aborted`, or `undecided` while it runs.

@@ -5,7 +5,6 @@ through itself it leaves in the journal, where the next who needs it, the housek
 recovery takes it up.
 """
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -56,7 +55,7 @@ from grove_sm.operations.plan import (
     Stored,
     make_plan,
 )
-from grove_sm.operations.query import Place, Query, place_of
+from grove_sm.operations.query import Place, Query, all_pages
 
 _FEWEST_ATTEMPTS: Final = 100
 _FIRST_PAUSE: Final = 0.001
@@ -133,13 +132,7 @@ class Coordinator:
 
         A record that is changed meanwhile may be left out, or not.
         """
-        last: Place | None = None
-        while True:
-            page = self.page(query, size, last)
-            yield from page
-            if len(page) < size:
-                return
-            last = place_of(query.collection, page[-1].record_id, json.loads(page[-1].document))
+        return all_pages(self.page, query, size)
 
     def counts(self, query: Query, by: str) -> Mapping[str, int]:
         """How many records a query asks for, by the value of a field, promised as by `read`."""

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from grove_sm.domain import Agent, Contribution
+from grove_sm.domain import Agent, Contribution, Handoff
 from grove_sm.grove import Grove
 
 CONTRIBUTE: Final = "contribute"
@@ -64,7 +64,7 @@ def choose(hand: Hand, number: int, grove: Grove, bases: Sequence[str]) -> Opera
 
 def _contribution(hand: Hand, key: str, grove: Grove, bases: Sequence[str]) -> dict[str, Any]:
     """New work on something older, or the review of work that waits for one."""
-    waiting = []
+    waiting: list[Handoff] = []
     if hand.rng.random() < 0.5:
         waiting = grove.handoffs.list(to_role="reviewer", status="pending_pickup", limit=_OFFERED)
     if waiting:

@@ -4,12 +4,14 @@ A store answers a `Query` from its indexes where it can. `admits` and `place_of`
 is; one that has no index may go through its records with them.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from grove_sm.domain.values import Flaw, normal_time
 from grove_sm.operations.layout import CONTRIBUTIONS, INDEXED, OF_THE_ID, SEARCHED
+from grove_sm.operations.plan import Stored
 from grove_sm.operations.words import Term, meets
 
 CREATED_AT: Final = "createdAt"
@@ -68,6 +70,21 @@ class Query(NamedTuple):
     between: tuple[Between, ...] = ()
     terms: tuple[Term, ...] = ()
     newest_first: bool = False
+
+
+def all_pages(
+    page: Callable[[Query, int, Place | None], Sequence[Stored]],
+    query: Query,
+    size: int,
+    last: Place | None = None,
+) -> Iterator[Stored]:
+    """Every record that a query asks for behind `last`, read so many at a time as are asked for."""
+    while True:
+        found = page(query, size, last)
+        yield from found
+        if len(found) < size:
+            return
+        last = place_of(query.collection, found[-1].record_id, json.loads(found[-1].document))
 
 
 def values_of(
