@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 from grove_sm.commit.redo import Verdict, heuristic, judge
@@ -27,6 +28,9 @@ from grove_sm.operations.plan import (
 from grove_sm.operations.query import Place, Query, admits, place_of, values_of
 
 Tables = dict[str, dict[str, Stored | Deleted]]
+
+# Every query goes through all there is; reading it takes longer than comparing.
+_parsed: Final = lru_cache(maxsize=10_000)(json.loads)
 
 
 class MemoryStore:
@@ -170,7 +174,7 @@ class MemorySnapshot:
     def _admitted(self, query: Query) -> Iterator[tuple[Stored, Mapping[str, Any]]]:
         for stored in self._tables[query.collection].values():
             if isinstance(stored, Stored):
-                document = json.loads(stored.document)
+                document = _parsed(stored.document)
                 if admits(query, stored.record_id, document):
                     yield stored, document
 
