@@ -36,7 +36,7 @@ LEVELS: Final = {
     "settings": 6,
     "tracing": 6,
     "results": 6,
-    "views": 6,
+    "views": 7,
     "opening": 7,
     "requests": 7,
     "calls": 8,
