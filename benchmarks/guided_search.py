@@ -33,7 +33,7 @@ from stateful_tests.fuzz.steps import Step
 from stateful_tests.machine import History
 from stateful_tests.running import histories, quiet
 from stateful_tests.tally import Tally
-from tests.crash.placements import memory
+from tests.kinds.placement import IN_MEMORY
 
 _STEPS = 30
 _SOUND = "(nothing is planted)"
@@ -98,7 +98,7 @@ def search(number: int, most: int, *, is_guided: bool) -> Searched:
     count = _Count()
     with TemporaryDirectory() as folder, quiet():
         try:
-            here = histories(memory, Path(folder), Tally())
+            here = histories(IN_MEMORY, Path(folder), Tally())
             for batch in range(-(-most // BATCH)):
                 guide = Aiming(count.covered) if is_guided else Blind()
                 profile = settings(

@@ -158,7 +158,7 @@ class Seat:
         self._interleaving = interleaving
         self._footprints = interleaving.footprints
         self.name = name
-        self.go = threading.Semaphore(0)
+        self.go = _closed_gate()
         self.is_dead = False
         self._is_ready = False
         self._has_decided = False
@@ -212,7 +212,7 @@ class Interleaving:
         self._failures: list[BaseException] = []
         self._is_given_up = False
         self._is_chosen = False
-        self._back = threading.Semaphore(0)
+        self._back = _closed_gate()
 
     def run(
         self,
@@ -350,3 +350,10 @@ class Interleaving:
     def _await(self) -> None:
         if not self._back.acquire(timeout=_LONGEST):
             raise TimeoutError(f"a step does not end, after: {self._execution}")
+
+
+def _closed_gate() -> threading.Lock:
+    """What one thread waits at until another one releases it, once for each wait."""
+    gate = threading.Lock()
+    gate.acquire()
+    return gate

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from grove_sm.domain.errors import StoreUnavailable
 
@@ -48,7 +48,6 @@ class Fault(Protocol):
         """
 
 
-@runtime_checkable
 class Detour(Protocol):
     """A fault that decides itself what becomes of a call: dropped, kept for later, made twice."""
 
@@ -56,7 +55,6 @@ class Detour(Protocol):
         """The call to make in place of this one, which may be this one."""
 
 
-@runtime_checkable
 class Blackout(Protocol):
     """A fault that reads meet too, although they are no effects."""
 
@@ -71,7 +69,6 @@ class Schedule:
     Without faults it only records. Threads may share one.
 
     Attributes:
-        faults: what strikes, in this order.
         effects: every effect that has begun, in order.
     """
 
@@ -83,6 +80,18 @@ class Schedule:
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.faults)) or "no fault"
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What strikes, in this order."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: tuple[Fault, ...]) -> None:
+        # Asked at every effect and every read, of which there are very many.
+        self._faults = faults
+        self._detours: list[Detour] = _those_with("reroute", faults)
+        self._blackouts: list[Blackout] = _those_with("darken", faults)
 
     @property
     def names(self) -> Sequence[str]:
@@ -104,9 +113,8 @@ class Schedule:
     def run(self, name: str, call: Callable[[], T]) -> T:
         """Make a call that is an effect, in the way its faults leave open."""
         effect = self.begin(name)
-        for fault in self.faults:
-            if isinstance(fault, Detour):
-                call = fault.reroute(effect, call)
+        for detour in self._detours:
+            call = detour.reroute(effect, call)
         answer = call()
         self.end(effect)
         return answer
@@ -115,9 +123,8 @@ class Schedule:
         """Note a read of a place. Raises what its faults raise."""
         if self._is_dead:
             raise Crash(f"dead, yet reading {place}")
-        for fault in self.faults:
-            if isinstance(fault, Blackout):
-                fault.darken(place)
+        for blackout in self._blackouts:
+            blackout.darken(place)
 
     @contextmanager
     def around(self, name: str) -> Iterator[None]:
@@ -135,3 +142,7 @@ class Schedule:
         except Crash:
             self._is_dead = True
             raise
+
+
+def _those_with(method: str, faults: tuple[Fault, ...]) -> list[Any]:
+    return [fault for fault in faults if hasattr(fault, method)]

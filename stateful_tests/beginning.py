@@ -8,7 +8,7 @@ from models.reference import Reference, World
 from stateful_tests.deployment import Deployment
 from stateful_tests.observing import view
 from stateful_tests.sketches import TOPOLOGY, Sketch
-from tests.crash.placements import Placement
+from tests.kinds.placement import Placement
 
 REFERENCE: Final = Reference(TOPOLOGY, handoff_id)
 """The model of what histories are made on; how handoffs are named is the library's own matter."""

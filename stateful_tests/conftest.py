@@ -12,7 +12,7 @@ from stateful_tests.machine import History
 from stateful_tests.profiles import chosen_name
 from stateful_tests.running import histories, quiet
 from stateful_tests.tally import Tally
-from tests.crash.placements import memory
+from tests.kinds.placement import IN_MEMORY
 
 # No power is cut here, so that nothing needs a disk.
 _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108
@@ -29,7 +29,7 @@ def folder() -> Iterator[Path]:
 def new_history(folder: Path) -> Iterator[Callable[[], History]]:
     """Makes histories in memory, to be told step by step."""
     with quiet():
-        yield histories(memory, folder, Tally())
+        yield histories(IN_MEMORY, folder, Tally())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

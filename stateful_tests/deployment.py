@@ -17,7 +17,7 @@ from stateful_tests.forecast import Drawn, Forecast
 from stateful_tests.observing import answer_of, steps_of
 from stateful_tests.process import Clock, Habits, Process, ask
 from stateful_tests.tally import Tally
-from tests.crash.placements import Placement
+from tests.kinds.placement import Placement
 
 HABITS: Final = (Habits(True, lag=1), Habits(False, lag=1), Habits(True, lag=4))
 """How the process in each slot works: in one append or two steps, at once or in batches."""

@@ -30,7 +30,7 @@ from stateful_tests.observing import Mirror, view
 from stateful_tests.process import Process
 from stateful_tests.sketches import AGENTS, RIVALRIES, Rival, Sketch, sketches
 from stateful_tests.tally import Tally
-from tests.crash.placements import Placement
+from tests.kinds.placement import Placement
 
 _KEPT: Final = timedelta(days=7)
 _MOMENTS: Final = (1.0, 5.0, 400.0, 4000.0, 100_000.0, -1.0, -90.0)

@@ -14,7 +14,7 @@ from models.records import Answer, Balance, Records
 from models.requests import AllSwept, Call, Expire, Forget, Sweep, Swept
 from stateful_tests.process import Clock, Habits, Process
 from stateful_tests.sketches import AGENTS
-from tests.crash.placements import Placement
+from tests.kinds.placement import Placement
 
 
 def view(coordinator: Coordinator, first: int = 0) -> Records:

@@ -15,7 +15,7 @@ from models import requests
 from models.requests import Contribute, CreateBounty, PickUp, Request, Sweep
 from models.rules.bounties import criteria_of
 from stateful_tests.sketches import START, TOPOLOGY
-from tests.crash.placements import Placement
+from tests.kinds.placement import Placement
 
 _SETTINGS: Final = Settings(
     journal="as placed", stores=dict.fromkeys(COLLECTIONS, "as placed"), topology=TOPOLOGY

@@ -10,13 +10,13 @@ from hypothesis.stateful import run_state_machine_as_test
 from stateful_tests.profiles import chosen
 from stateful_tests.running import histories, quiet
 from stateful_tests.tally import Tally
-from tests.crash.placements import memory
+from tests.kinds.placement import IN_MEMORY
 
 
 def replay(number: int, count: int) -> None:
     """Print a line for everything that happens in so many histories, drawn from a seed."""
     with TemporaryDirectory() as folder, quiet():
-        history = histories(memory, Path(folder), Tally())
+        history = histories(IN_MEMORY, Path(folder), Tally())
 
         class Told(history):  # type: ignore[misc, valid-type]
             def teardown(self) -> None:

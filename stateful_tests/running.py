@@ -1,7 +1,7 @@
 """Running random histories on a placement."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,32 +12,30 @@ from hypothesis.stateful import run_state_machine_as_test
 from stateful_tests.beginning import begin
 from stateful_tests.machine import History
 from stateful_tests.tally import Tally
-from tests.crash.placements import Placement
-
-Place = Callable[[Path], Placement]
+from tests.kinds.placement import Layout
 
 
-def histories(place: Place, folder: Path, total: Tally) -> type[History]:
+def histories(layout: Layout, folder: Path, total: Tally) -> type[History]:
     """A class that makes random histories on one deployment, each from the beginning.
 
     Args:
-        place: the kind of placement.
+        layout: where journal and stores are.
         folder: an empty folder.
         total: where their counts are added.
     """
-    original, copy = (place(_made(folder / name)) for name in ("original", "copy"))
+    original, copy = (layout.place(_made(folder / name)) for name in ("original", "copy"))
     beginning = begin(original)
 
     class Here(History):
         def __init__(self) -> None:
             super().__init__(original, copy, beginning, total)
 
-    Here.__name__ = f"History_{place.__name__}"
+    Here.__name__ = f"History_{layout.name.replace('-', '_')}"
     return Here
 
 
 def run(
-    place: Place, folder: Path, profile: settings, seed: int, total: Tally | None = None
+    layout: Layout, folder: Path, profile: settings, seed: int, total: Tally | None = None
 ) -> Tally:
     """Random histories, drawn from a seed; what they covered, added to `total`.
 
@@ -45,7 +43,7 @@ def run(
     """
     total = Tally() if total is None else total
     with quiet():
-        history = seeded(seed)(histories(place, folder, total))
+        history = seeded(seed)(histories(layout, folder, total))
         run_state_machine_as_test(history, settings=profile)
     return total
 

@@ -24,10 +24,12 @@ import grove_sm
 from grove_sm.lifecycles import LIFECYCLES
 from stateful_tests.fuzz.coverage import can_strike
 from stateful_tests.fuzz.failures import Failure, Signature
+from stateful_tests.fuzz.orders import Batch
 from stateful_tests.fuzz.playing import PLACES, play
 from stateful_tests.fuzz.search import Bounds, Ending, Progress, Search
 from stateful_tests.fuzz.shortening import shorten
 from stateful_tests.fuzz.steps import RULES, Step
+from stateful_tests.tally import Tally
 from tests.cli.running import Commands
 
 _SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
@@ -266,6 +268,17 @@ def test_a_step_can_be_written_down_and_read(name: str) -> None:
 )
 def test_which_fault_can_strike_where(kind: str, effect: str, can: bool) -> None:
     assert can_strike(kind, effect) is can
+
+
+def test_every_layout_has_its_turn() -> None:
+    """As often as its share asks for; and what is quickest comes first."""
+    turns = [Batch(number, 1, Tally()).placement for number in range(1024)]
+    assert set(turns) == set(PLACES)
+    assert turns[0] == max(PLACES.values(), key=lambda layout: layout.histories).name
+    counts = Counter(turns)
+    total = sum(layout.histories for layout in PLACES.values())
+    for name, layout in PLACES.items():
+        assert abs(counts[name] / len(turns) - layout.histories / total) < 0.01
 
 
 def test_a_history_that_does_not_fail_is_not_shortened() -> None:

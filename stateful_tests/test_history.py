@@ -12,16 +12,14 @@ from stateful_tests.deployment import HABITS
 from stateful_tests.grid import rows
 from stateful_tests.machine import History
 from stateful_tests.profiles import chosen, chosen_seed
-from stateful_tests.running import Place, histories, quiet, run
+from stateful_tests.running import histories, quiet, run
 from stateful_tests.tally import Tally, transitions_of
 from stateful_tests.walks import walk, walks
 from tests.counts import RecordProperty, counted
-from tests.crash.placements import PLACEMENTS, memory
+from tests.kinds.params import each
+from tests.kinds.placement import IN_MEMORY, LAYOUTS, Layout
 
 NewHistory = Callable[[], History]
-
-# A history on files takes many times as long as one in memory.
-_SHARE_OF_FILES = 0.2
 
 # Shrinking may take five minutes, and the first failure should be seen.
 pytestmark = pytest.mark.timeout(900)
@@ -31,23 +29,22 @@ def _counted(record_property: RecordProperty, total: Tally) -> AbstractContextMa
     return counted(record_property, lambda: total.counts["histories"], omits_failed=True)
 
 
-@pytest.mark.parametrize("place", PLACEMENTS, ids=lambda place: place.__name__)
+@pytest.mark.parametrize("layout", each(LAYOUTS))
 def test_every_history_is_one_of_whole_operations(
-    place: Place, folder: Path, record_property: RecordProperty
+    layout: Layout, folder: Path, record_property: RecordProperty
 ) -> None:
     seed = chosen_seed()
     print(f"STATEFUL_SEED={seed}")  # noqa: T201 - shown if the test fails
-    share = 1.0 if place is memory else _SHARE_OF_FILES
     total = Tally()
     with _counted(record_property, total):
-        run(place, folder, chosen(share), seed, total)
+        run(layout, folder, chosen(layout.histories), seed, total)
     record_property("histories", json.dumps(total.to_document()))
 
 
 def test_told_histories_make_every_move(folder: Path, record_property: RecordProperty) -> None:
     total = Tally()
     with _counted(record_property, total), quiet():
-        new_history: NewHistory = histories(memory, folder, total)
+        new_history: NewHistory = histories(IN_MEMORY, folder, total)
         for steps in walks():
             walk(new_history(), steps)
     record_property("histories", json.dumps(total.to_document()))
@@ -60,7 +57,7 @@ def test_every_fault_and_race_at_every_effect(
     slot: int, folder: Path, record_property: RecordProperty
 ) -> None:
     total = Tally()
-    new_history = histories(memory, folder, total)
+    new_history = histories(IN_MEMORY, folder, total)
     with _counted(record_property, total), quiet():
         total.counts["grid cells"] = sum(row.run(new_history) for row in rows([slot]))
     record_property("histories", json.dumps(total.to_document()))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
-from faults.schedule import Crash, Detour, Effect, Fault, Schedule, When
+from faults.schedule import Crash, Effect, Fault, Schedule, When
 from faults.weather import TROUBLES, Death, Outage, Post, place_of
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.lifecycles import LIFECYCLES, Lifecycle
@@ -56,7 +56,7 @@ def side_of(kind: str) -> When | None:
     fault = None if drawn is None else Forecast(drawn, 0).fault(0, Post(), Clock())
     if isinstance(fault, Death):
         return fault.when
-    return None if fault is None or isinstance(fault, Detour) else "before"
+    return None if fault is None or hasattr(fault, "reroute") else "before"
 
 
 def cells(tally: Tally) -> Mapping[Cell, int]:

@@ -1,18 +1,35 @@
 """What the search and its workers say to each other."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from stateful_tests.fuzz.failures import Failure, Signature
 from stateful_tests.tally import Tally
+from tests.kinds.placement import LAYOUTS, Layout
 
 BATCH: Final = 24
 """Histories that are drawn between two looks at what has been covered."""
 
-# A history on files takes several times as long as one in memory.
-_PLACEMENTS: Final = (*["memory"] * 7, "separate_files", *["memory"] * 7, "shared_file")
+_CYCLE: Final = 256
+
+
+def _in_turn(layouts: Sequence[Layout]) -> list[str]:
+    """Names, each as often as its share of histories asks for, and as evenly as that goes."""
+    due = dict.fromkeys((layout.name for layout in layouts), 0.0)
+    total = sum(layout.histories for layout in layouts)
+    turns = []
+    for _ in range(_CYCLE):
+        for layout in layouts:
+            due[layout.name] += layout.histories / total
+        turns.append(max(due, key=due.__getitem__))
+        due[turns[-1]] -= 1
+    return turns
+
+
+_TURNS: Final = _in_turn([layout for layout in LAYOUTS if not layout.missing])
 
 
 class Charge(NamedTuple):
@@ -58,7 +75,7 @@ class Batch:
     @property
     def placement(self) -> str:
         """The name of the placement that it runs on."""
-        return _PLACEMENTS[self.number % len(_PLACEMENTS)]
+        return _TURNS[self.number % len(_TURNS)]
 
 
 class Played(NamedTuple):

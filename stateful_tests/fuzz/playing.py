@@ -13,12 +13,12 @@ from faults.schedule import Crash
 from stateful_tests.fuzz.steps import Step
 from stateful_tests.fuzz.watching import Event, Watch
 from stateful_tests.machine import History
-from stateful_tests.running import Place, histories, quiet
+from stateful_tests.running import histories, quiet
 from stateful_tests.tally import Tally
-from tests.crash.placements import PLACEMENTS
+from tests.kinds.placement import LAYOUTS, Layout
 
-PLACES: Final = {place.__name__: place for place in PLACEMENTS}
-"""Every kind of placement, by name."""
+PLACES: Final = {layout.name: layout for layout in LAYOUTS if not layout.missing}
+"""Every layout that can be used here, by name."""
 
 FAILURES: Final = (Exception, Crash)
 """What counts as a failure when it comes out of a step."""
@@ -37,7 +37,7 @@ class Played(NamedTuple):
 
 
 def play(
-    place: Place,
+    layout: Layout,
     steps: Sequence[Step],
     tell: Callable[[str], object] | None = None,
 ) -> Played:
@@ -63,7 +63,7 @@ def play(
     error: BaseException | None = None
     with TemporaryDirectory() as folder, quiet():
         try:
-            new_history: Callable[[], History] = histories(place, Path(folder), Tally())
+            new_history: Callable[[], History] = histories(layout, Path(folder), Tally())
             history = new_history()
             history.watch(watch)
             _check(history)

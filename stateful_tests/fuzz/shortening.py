@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from stateful_tests.fuzz.failures import signature_of
 from stateful_tests.fuzz.playing import play
 from stateful_tests.fuzz.steps import Step
-from stateful_tests.running import Place
+from tests.kinds.placement import Layout
 
 
 def shorten(
-    place: Place, steps: Sequence[Step], is_over: Callable[[], bool]
+    layout: Layout, steps: Sequence[Step], is_over: Callable[[], bool]
 ) -> tuple[list[Step], bool]:
     """A shorter history that fails like this one, and whether none of its parts can be left out.
 
     `is_over` tells that there is no more time. A history that does not fail is returned as it is.
     """
     shortest = list(steps)
-    error = play(place, shortest).error
+    error = play(layout, shortest).error
     if error is None:
         return shortest, False
     wanted = signature_of(error)
@@ -31,7 +31,7 @@ def shorten(
         for shorter in _shorter(shortest):
             if is_over():
                 return shortest, False
-            error = play(place, shorter).error
+            error = play(layout, shorter).error
             if error is not None and signature_of(error) == wanted:
                 shortest, is_shorter = shorter, True
                 break

@@ -151,9 +151,9 @@ class Worker:
         met_at: int,
     ) -> Failure:
         begun = time.monotonic()
-        place = PLACES[batch.placement]
-        steps, is_shrunk = shorten(place, steps, lambda: self._is_late(begun))
-        again = play(place, steps)
+        layout = PLACES[batch.placement]
+        steps, is_shrunk = shorten(layout, steps, lambda: self._is_late(begun))
+        again = play(layout, steps)
         return Failure(
             kind="error",
             signature=signature,

@@ -1,12 +1,7 @@
-"""The kinds of store and journal that the suites run over, and what they are given.
+"""What the suites give to stores and journals, and the wrappers of the fault kit as a kind."""
 
-A kind makes a place in a folder; calling the place opens it once more, as another process would.
-A new kind is one more line here.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from threading import RLock
 from typing import Final
 
 from pydantic_core import to_json
@@ -17,69 +12,30 @@ from grove_sm.commit.contract import Holder, Journal, Participant
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry, make_entry
 from grove_sm.commit.txid import make_txid
-from grove_sm.journal.memory import MemoryJournal, MemoryJournalData
-from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.operations.plan import IdempotencyKey, Plan, Write
-from grove_sm.postgres.url import PostgresUrl
-from grove_sm.stores.memory import MemoryStore, Tables
-from grove_sm.stores.postgres import PostgresStore
-from grove_sm.stores.sqlite import SQLiteStore
 from tests.groves import NOW, START
-from tests.servers.postgres import new_schema
+from tests.kinds.kind import Around, JournalKind, JournalPlace, Kind, StorePlace
+from tests.kinds.sqlite import SQLITE
 
-StorePlace = Callable[[], Participant]
-JournalPlace = Callable[[], Journal]
-
-BUSY_TIMEOUT: Final = 5.0
-
-
-def _memory_store(folder: Path) -> StorePlace:
-    tables: Tables = {}
-    lock = RLock()
-    return lambda: MemoryStore(f"memory://{folder.name}", tables, lock)
+OpenStore = Callable[[], Participant]
+OpenJournal = Callable[[], Journal]
 
 
-def _sqlite_store(folder: Path) -> StorePlace:
-    return lambda: SQLiteStore(folder / "store.db", busy_timeout=BUSY_TIMEOUT)
+def _wrapped_store(folder: Path, name: str) -> StorePlace:
+    return Around(SQLITE.place(folder, name), lambda store: FaultyStore(store, name, Schedule()))
 
 
-def _memory_journal(folder: Path) -> JournalPlace:
-    data = MemoryJournalData()
-    return lambda: MemoryJournal(f"memory://{folder.name}", data, patience=BUSY_TIMEOUT)
+def _wrapped_journal(folder: Path, name: str) -> JournalPlace:
+    assert SQLITE.journal is not None
+    place = SQLITE.journal.place(folder, name)
+    return Around(place, lambda journal: FaultyJournal(journal, Schedule()))
 
 
-def _sqlite_journal(folder: Path) -> JournalPlace:
-    return lambda: SQLiteJournal(folder / "journal.db", opened_at=NOW, busy_timeout=BUSY_TIMEOUT)
-
-
-def _postgres_store(folder: Path) -> StorePlace:
-    url = PostgresUrl.parse(new_schema(), setting="store")
-    return lambda: PostgresStore(url, timeout=BUSY_TIMEOUT)
-
-
-def _wrapped_store(folder: Path) -> StorePlace:
-    """The fault kit's wrapper, which must keep the contract while nothing goes wrong."""
-    place = _sqlite_store(folder)
-    return lambda: FaultyStore(place(), "store", Schedule())
-
-
-def _wrapped_journal(folder: Path) -> JournalPlace:
-    place = _sqlite_journal(folder)
-    return lambda: FaultyJournal(place(), Schedule())
-
-
-STORE_KINDS: Final[Mapping[str, Callable[[Path], StorePlace]]] = {
-    "memory": _memory_store,
-    "sqlite": _sqlite_store,
-    "postgres": _postgres_store,
-    "wrapped": _wrapped_store,
-}
-
-JOURNAL_KINDS: Final[Mapping[str, Callable[[Path], JournalPlace]]] = {
-    "memory": _memory_journal,
-    "sqlite": _sqlite_journal,
-    "wrapped": _wrapped_journal,
-}
+assert SQLITE.journal is not None
+WRAPPED: Final = Kind(
+    "wrapped", _wrapped_store, JournalKind(_wrapped_journal, SQLITE.journal.footprints)
+)
+"""The fault kit's wrappers, which must keep the contract while nothing goes wrong."""
 
 
 def write(record_id: str, base: int = 0, *, collection: str = "claims", **fields: object) -> Write:

@@ -10,13 +10,13 @@ from grove_sm.domain.errors import NotFound
 from grove_sm.operations.plan import Heuristic
 from tests.groves import NOW, START
 
-from .places import JournalPlace, commit, entry, finish, idempotency_key, txids
+from .places import OpenJournal, commit, entry, finish, idempotency_key, txids
 
 LATER = "2026-01-02T12:00:00.000Z"
 MUCH_LATER = "2026-02-01T12:00:00.000Z"
 
 
-def test_a_key_is_recalled_until_it_runs_out(open_journal: JournalPlace) -> None:
+def test_a_key_is_recalled_until_it_runs_out(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     key = idempotency_key("k", expires_at=LATER)
     made = commit(journal, entry(journal, "a", idempotency=key))
@@ -29,7 +29,7 @@ def test_a_key_is_recalled_until_it_runs_out(open_journal: JournalPlace) -> None
         assert reader.recall("idempotency:10:role:coder:other", NOW) is None
 
 
-def test_a_hold_tells_what_was_recorded(open_journal: JournalPlace) -> None:
+def test_a_hold_tells_what_was_recorded(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     key = idempotency_key("k", expires_at=LATER)
     made = commit(journal, entry(journal, "a", idempotency=key))
@@ -56,7 +56,7 @@ def test_one_key_is_held_by_one_transaction_at_a_time(journal: Journal) -> None:
 # forgetting
 
 
-def test_old_outcomes_and_keys_are_forgotten_and_said_to_be(open_journal: JournalPlace) -> None:
+def test_old_outcomes_and_keys_are_forgotten_and_said_to_be(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     key = idempotency_key("k", expires_at=LATER)
     old = commit(journal, entry(journal, "a", idempotency=key))
@@ -100,7 +100,7 @@ def test_forgetting_goes_through_a_long_history(journal: Journal) -> None:
 # heuristic outcomes
 
 
-def test_heuristic_outcomes_are_kept_once_each(open_journal: JournalPlace) -> None:
+def test_heuristic_outcomes_are_kept_once_each(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     first = Heuristic("tx-1", "memory://s", "claims", "c1", "no record", "revision 1 by tx-9")
     second = first._replace(record_id="c2")

@@ -12,7 +12,7 @@ from grove_sm.domain.errors import StoreUnavailable, ValidationError
 from grove_sm.operations.plan import Find, Get
 from tests.groves import NOW, START
 
-from .places import JournalPlace, commit, entry, finish, idempotency_key, txids, write
+from .places import OpenJournal, commit, entry, finish, idempotency_key, txids, write
 
 LATER = "2026-01-02T12:00:00.000Z"
 
@@ -20,13 +20,13 @@ LATER = "2026-01-02T12:00:00.000Z"
 # coordinators
 
 
-def test_each_opener_is_another_coordinator(open_journal: JournalPlace) -> None:
+def test_each_opener_is_another_coordinator(open_journal: OpenJournal) -> None:
     journals = [open_journal() for _ in range(3)]
     assert len({journal.coordinator for journal in journals}) == 3
     assert len({journal.name for journal in journals}) == 1
 
 
-def test_a_number_is_never_used_again(open_journal: JournalPlace) -> None:
+def test_a_number_is_never_used_again(open_journal: OpenJournal) -> None:
     used = set()
     for _ in range(5):
         journal = open_journal()
@@ -35,7 +35,7 @@ def test_a_number_is_never_used_again(open_journal: JournalPlace) -> None:
         journal.close()
 
 
-def test_a_coordinator_lives_until_it_closes(open_journal: JournalPlace) -> None:
+def test_a_coordinator_lives_until_it_closes(open_journal: OpenJournal) -> None:
     first, second = open_journal(), open_journal()
     for journal in (first, second):
         assert journal.is_alive(first.coordinator)
@@ -54,7 +54,7 @@ def test_nobody_lives_under_a_number_that_was_never_given(journal: Journal) -> N
 # one append
 
 
-def test_a_commit_is_recorded_whole(open_journal: JournalPlace) -> None:
+def test_a_commit_is_recorded_whole(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     key = idempotency_key("k", expires_at=LATER)
     made = commit(
@@ -74,7 +74,7 @@ def test_a_commit_is_recorded_whole(open_journal: JournalPlace) -> None:
         assert reader.unfinished() == (holder,)
 
 
-def test_a_commit_survives_the_death_of_its_coordinator(open_journal: JournalPlace) -> None:
+def test_a_commit_survives_the_death_of_its_coordinator(open_journal: OpenJournal) -> None:
     keeper, journal = open_journal(), open_journal()
     made = commit(journal, entry(journal, "a"))
     journal.close()
@@ -113,7 +113,7 @@ def test_a_block_that_raises_aborts(journal: Journal) -> None:
     commit(journal, made)
 
 
-def test_held_keys_are_refused_until_they_are_let_go(open_journal: JournalPlace) -> None:
+def test_held_keys_are_refused_until_they_are_let_go(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     held = commit(journal, entry(journal, "a", keys=("k1", "k2")))
     for asker in (journal, other):
@@ -131,7 +131,7 @@ def test_everyone_who_holds_a_key_is_named(journal: Journal) -> None:
         assert txids(hold.refused_by) == [made[0].txid, made[2].txid]
 
 
-def test_no_other_decision_is_made_while_the_block_lasts(open_journal: JournalPlace) -> None:
+def test_no_other_decision_is_made_while_the_block_lasts(open_journal: OpenJournal) -> None:
     first, second = open_journal(), open_journal()
     order: list[str] = []
     inside = threading.Event()
@@ -158,7 +158,7 @@ def test_no_other_decision_is_made_while_the_block_lasts(open_journal: JournalPl
 
 
 def test_release_counts_at_once_here_and_after_a_flush_everywhere(
-    open_journal: JournalPlace,
+    open_journal: OpenJournal,
 ) -> None:
     journal, other = open_journal(), open_journal()
     made = commit(journal, entry(journal, "a"))
@@ -174,7 +174,7 @@ def test_release_counts_at_once_here_and_after_a_flush_everywhere(
     commit(other, entry(other, "b", keys=made.keys))
 
 
-def test_anyone_may_finish_what_another_committed(open_journal: JournalPlace) -> None:
+def test_anyone_may_finish_what_another_committed(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     made = commit(journal, entry(journal, "a"))
     finish(other, made)
@@ -185,7 +185,7 @@ def test_anyone_may_finish_what_another_committed(open_journal: JournalPlace) ->
     commit(journal, entry(journal, "b", keys=made.keys))
 
 
-def test_releasing_twice_or_late_is_harmless(open_journal: JournalPlace) -> None:
+def test_releasing_twice_or_late_is_harmless(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     made = commit(journal, entry(journal, "a"))
     finish(journal, made)
@@ -198,7 +198,7 @@ def test_releasing_twice_or_late_is_harmless(open_journal: JournalPlace) -> None
     assert journal.outcome(made.txid) is Decision.COMMIT
 
 
-def test_finishing_drops_the_redo_and_keeps_the_outcome(open_journal: JournalPlace) -> None:
+def test_finishing_drops_the_redo_and_keeps_the_outcome(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     made = commit(journal, entry(journal, "a"))
     finish(journal, made)
@@ -216,7 +216,7 @@ def test_what_is_not_applied_is_not_finished(journal: Journal) -> None:
     assert txids(journal.unapplied()) == [made.txid]
 
 
-def test_unfinished_ones_come_in_commit_order(open_journal: JournalPlace) -> None:
+def test_unfinished_ones_come_in_commit_order(open_journal: OpenJournal) -> None:
     journals = [open_journal() for _ in range(3)]
     made = [
         commit(journals[number % 3], entry(journals[number % 3], name))
@@ -229,7 +229,7 @@ def test_unfinished_ones_come_in_commit_order(open_journal: JournalPlace) -> Non
         assert set(txids(reader.unapplied())) == {e.txid for e in made[1:]}
 
 
-def test_a_committed_transaction_cannot_be_aborted(open_journal: JournalPlace) -> None:
+def test_a_committed_transaction_cannot_be_aborted(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     made = commit(journal, entry(journal, "a"))
     assert other.abort(made.txid) is Decision.COMMIT
@@ -250,7 +250,7 @@ def test_the_outcome_of_what_is_no_transaction_is_refused(journal: Journal) -> N
 
 
 def test_an_unrecorded_transaction_of_a_live_coordinator_is_undecided(
-    open_journal: JournalPlace,
+    open_journal: OpenJournal,
 ) -> None:
     journal, other = open_journal(), open_journal()
     txid = entry(other, "maybe").txid
@@ -269,7 +269,7 @@ def test_a_holder_touches_what_it_writes(journal: Journal) -> None:
     assert not holder.touches(Find("credits", ()))
 
 
-def test_the_newest_come_first_in_the_history(open_journal: JournalPlace) -> None:
+def test_the_newest_come_first_in_the_history(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     made = [commit(journal, entry(journal, name)) for name in "abc"]
     finish(journal, made[0])
@@ -297,7 +297,7 @@ def test_flushing_and_trimming_change_nothing_that_is_seen(journal: Journal) -> 
     assert (journal.unfinished(), journal.history(9)) == before
 
 
-def test_a_closed_journal_says_so(open_journal: JournalPlace) -> None:
+def test_a_closed_journal_says_so(open_journal: OpenJournal) -> None:
     keeper, journal = open_journal(), open_journal()
     made = commit(journal, entry(journal, "a"))
     journal.close()
@@ -312,7 +312,7 @@ def test_a_closed_journal_says_so(open_journal: JournalPlace) -> None:
 # many at once
 
 
-def test_threads_append_at_once_and_all_is_found(open_journal: JournalPlace) -> None:
+def test_threads_append_at_once_and_all_is_found(open_journal: OpenJournal) -> None:
     journal = open_journal()
     threads, each = 8, 25
     start = threading.Barrier(threads)
@@ -335,7 +335,7 @@ def test_threads_append_at_once_and_all_is_found(open_journal: JournalPlace) -> 
         assert found.txid == txid
 
 
-def test_of_those_who_want_one_key_at_once_one_gets_it(open_journal: JournalPlace) -> None:
+def test_of_those_who_want_one_key_at_once_one_gets_it(open_journal: OpenJournal) -> None:
     journals = [open_journal() for _ in range(4)]
     for number in range(10):
         start = threading.Barrier(2 * len(journals))

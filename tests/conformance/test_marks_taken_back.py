@@ -5,7 +5,7 @@ import pytest
 from grove_sm.commit.contract import Holder, Journal
 from grove_sm.commit.machine import Decision
 
-from .places import JournalPlace, commit, entry, finish, txids, write
+from .places import OpenJournal, commit, entry, finish, txids, write
 
 
 def released(journal: Journal, *names: str, key: str = "") -> list[str]:
@@ -26,7 +26,7 @@ def states(holders: tuple[Holder, ...]) -> dict[str, str]:
     return {holder.txid: holder.state for holder in holders}
 
 
-def test_what_was_applied_is_committed_again_when_nobody_lives(open_journal: JournalPlace) -> None:
+def test_what_was_applied_is_committed_again_when_nobody_lives(open_journal: OpenJournal) -> None:
     dead = open_journal()
     (applied,) = released(dead, "a")
     dead.close()
@@ -42,9 +42,7 @@ def test_what_was_applied_is_committed_again_when_nobody_lives(open_journal: Jou
 
 
 @pytest.mark.parametrize("is_older", [True, False], ids=["older", "younger"])
-def test_while_somebody_lives_marks_are_believed(
-    open_journal: JournalPlace, is_older: bool
-) -> None:
+def test_while_somebody_lives_marks_are_believed(open_journal: OpenJournal, is_older: bool) -> None:
     journals = [open_journal(), open_journal()]
     survivor, dead = journals if is_older else journals[::-1]
     (applied,) = released(dead, "a")
@@ -56,7 +54,7 @@ def test_while_somebody_lives_marks_are_believed(
             assert hold.refused_by == ()
 
 
-def test_marks_of_those_who_came_after_are_believed(open_journal: JournalPlace) -> None:
+def test_marks_of_those_who_came_after_are_believed(open_journal: OpenJournal) -> None:
     """The first to open it has applied everything again; its marks are as good as any."""
     dead = open_journal()
     (applied,) = released(dead, "a")
@@ -70,7 +68,7 @@ def test_marks_of_those_who_came_after_are_believed(open_journal: JournalPlace) 
         assert states(journal.unfinished()) == {applied: "applied"}
 
 
-def test_those_that_hold_one_key_come_in_commit_order(open_journal: JournalPlace) -> None:
+def test_those_that_hold_one_key_come_in_commit_order(open_journal: OpenJournal) -> None:
     """Ids are in no such order: they go by clocks, and by coordinators."""
     others = [open_journal() for _ in range(2)]
     made = [
@@ -90,7 +88,7 @@ def test_those_that_hold_one_key_come_in_commit_order(open_journal: JournalPlace
     assert txids(journal.unapplied()) == made[1:]
 
 
-def test_what_was_finished_stays_finished(open_journal: JournalPlace) -> None:
+def test_what_was_finished_stays_finished(open_journal: OpenJournal) -> None:
     dead = open_journal()
     made = commit(dead, entry(dead, "a", writes=(write("a"),)))
     finish(dead, made)
@@ -99,7 +97,7 @@ def test_what_was_finished_stays_finished(open_journal: JournalPlace) -> None:
     assert journal.unapplied() == journal.unfinished() == ()
 
 
-def test_what_was_undecided_or_committed_stays_as_it_was(open_journal: JournalPlace) -> None:
+def test_what_was_undecided_or_committed_stays_as_it_was(open_journal: OpenJournal) -> None:
     dead = open_journal()
     committed = commit(dead, entry(dead, "a"))
     planned = entry(dead, "b")

@@ -12,7 +12,7 @@ from grove_sm.operations.layout import COLLECTIONS, INDEXED, OF_THE_ID
 from grove_sm.operations.plan import Deleted, Expectation, Find, Get, Stored, Write
 from grove_sm.operations.query import Query, place_of
 
-from .places import StorePlace, write
+from .places import OpenStore, write
 
 ALL_CLAIMS = Find("claims", ())
 
@@ -41,7 +41,7 @@ def test_an_absent_record_is_no_record(store: Participant) -> None:
     assert store.read(Get("bounties", "c1")) == ()
 
 
-def test_what_was_applied_before_is_seen_by_every_other_opener(open_store: StorePlace) -> None:
+def test_what_was_applied_before_is_seen_by_every_other_opener(open_store: OpenStore) -> None:
     first, second = open_store(), open_store()
     for base in range(3):
         put(first, write("c1", base), txid=f"tx-{base}")
@@ -122,7 +122,7 @@ def test_text_of_every_kind_comes_back_and_is_found(store: Participant) -> None:
     assert ids(store.read(Find("claims", (("targetRef", odd),)))) == [odd]
 
 
-def test_one_apply_is_seen_whole_or_not_at_all(open_store: StorePlace) -> None:
+def test_one_apply_is_seen_whole_or_not_at_all(open_store: OpenStore) -> None:
     writer, reader = open_store(), open_store()
     rounds = 150
     done = threading.Event()
@@ -212,7 +212,7 @@ def test_an_apply_completes_what_another_one_began(store: Participant) -> None:
     assert ids(store.read(ALL_CLAIMS)) == ["a", "b"]
 
 
-def test_applies_of_one_transaction_at_once_have_one_effect(open_store: StorePlace) -> None:
+def test_applies_of_one_transaction_at_once_have_one_effect(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(4)]
     reader = open_store()
     for base in range(20):
@@ -272,7 +272,7 @@ def left_of(store: Participant, collection: str = "claims") -> list[Deleted]:
         return [found for found in snapshot.scan(collection) if isinstance(found, Deleted)]
 
 
-def test_no_read_finds_what_is_deleted(open_store: StorePlace) -> None:
+def test_no_read_finds_what_is_deleted(open_store: OpenStore) -> None:
     store, other = open_store(), open_store()
     put(store, write("a", status="on"), write("b", status="on"))
     (deleted,) = store.read(Get("claims", "a"))
@@ -286,7 +286,7 @@ def test_no_read_finds_what_is_deleted(open_store: StorePlace) -> None:
             assert ids(reader.page(Query("claims", where), None, behind)) == ["b"]
 
 
-def test_a_deletion_and_another_write_are_one(open_store: StorePlace) -> None:
+def test_a_deletion_and_another_write_are_one(open_store: OpenStore) -> None:
     store, other = open_store(), open_store()
     put(store, write("a"))
     put(store, delete("a", 1), write("b"), write("c", collection="bounties"), txid="tx-2")
@@ -373,7 +373,7 @@ def test_a_deletion_in_a_block_that_raises_did_not_take_place(store: Participant
     put(store, delete("a", 1), txid="tx-3")
 
 
-def test_deletions_of_one_transaction_at_once_have_one_effect(open_store: StorePlace) -> None:
+def test_deletions_of_one_transaction_at_once_have_one_effect(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(4)]
     put(stores[0], write("a"))
     start = threading.Barrier(len(stores))
@@ -423,7 +423,7 @@ def test_applies_together_all_take_place(store: Participant) -> None:
     assert [(r.record_id, r.revision) for r in store.read(ALL_CLAIMS)] == [("a", 2), ("b", 1)]
 
 
-def test_if_the_block_raises_none_took_place(open_store: StorePlace) -> None:
+def test_if_the_block_raises_none_took_place(open_store: OpenStore) -> None:
     store, other = open_store(), open_store()
     put(store, write("a"), txid="tx-1")
 
@@ -445,7 +445,7 @@ def test_if_the_block_raises_none_took_place(open_store: StorePlace) -> None:
 # force, trim, snapshot, close
 
 
-def test_forcing_and_trimming_change_nothing_that_is_seen(open_store: StorePlace) -> None:
+def test_forcing_and_trimming_change_nothing_that_is_seen(open_store: OpenStore) -> None:
     store, other = open_store(), open_store()
     store.force()
     store.trim()
@@ -458,7 +458,7 @@ def test_forcing_and_trimming_change_nothing_that_is_seen(open_store: StorePlace
     assert store.read(ALL_CLAIMS) == other.read(ALL_CLAIMS) == before
 
 
-def test_a_snapshot_does_not_see_what_is_applied_while_it_is_open(open_store: StorePlace) -> None:
+def test_a_snapshot_does_not_see_what_is_applied_while_it_is_open(open_store: OpenStore) -> None:
     store, other = open_store(), open_store()
     put(store, write("a"))
     with store.snapshot() as snapshot:
@@ -473,7 +473,7 @@ def test_a_snapshot_does_not_see_what_is_applied_while_it_is_open(open_store: St
         assert len(snapshot.scan("bounties")) == 1
 
 
-def test_a_snapshot_keeps_nobody_from_applying(open_store: StorePlace) -> None:
+def test_a_snapshot_keeps_nobody_from_applying(open_store: OpenStore) -> None:
     store = open_store()
     with store.snapshot():
         put(store, write("a"))
@@ -482,7 +482,7 @@ def test_a_snapshot_keeps_nobody_from_applying(open_store: StorePlace) -> None:
         store.trim()
 
 
-def test_a_closed_store_says_so_and_the_place_goes_on(open_store: StorePlace) -> None:
+def test_a_closed_store_says_so_and_the_place_goes_on(open_store: OpenStore) -> None:
     store, other = open_store(), open_store()
     put(store, write("a"))
     store.close()
@@ -499,7 +499,7 @@ def test_a_closed_store_says_so_and_the_place_goes_on(open_store: StorePlace) ->
     assert ids(other.read(ALL_CLAIMS)) == ["a"]
 
 
-def test_a_store_has_the_name_it_was_opened_by(open_store: StorePlace) -> None:
+def test_a_store_has_the_name_it_was_opened_by(open_store: OpenStore) -> None:
     assert open_store().name == open_store().name
     assert "://" in open_store().name
     assert open_store().local in (True, False)

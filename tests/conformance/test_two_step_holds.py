@@ -8,12 +8,12 @@ import pytest
 from grove_sm.commit.contract import Holder, Journal
 from grove_sm.commit.machine import Decision
 
-from .places import JournalPlace, entry, idempotency_key, write
+from .places import OpenJournal, entry, idempotency_key, write
 
 LATER = "2026-01-02T12:00:00.000Z"
 
 
-def test_the_keys_are_held_from_the_beginning(open_journal: JournalPlace) -> None:
+def test_the_keys_are_held_from_the_beginning(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     made = entry(journal, "a", keys=("k1", "k2"), writes=(write("c1"),))
     with journal.hold(made, one_append=False) as hold:
@@ -41,7 +41,7 @@ def test_the_keys_are_held_from_the_beginning(open_journal: JournalPlace) -> Non
 
 @pytest.mark.parametrize("second_in_one_append", [True, False])
 def test_undecided_keys_are_refused_to_others(
-    open_journal: JournalPlace, second_in_one_append: bool
+    open_journal: OpenJournal, second_in_one_append: bool
 ) -> None:
     journal, other = open_journal(), open_journal()
     made = entry(journal, "a", keys=("k",))
@@ -60,7 +60,7 @@ def test_undecided_keys_are_refused_to_others(
 
 
 @pytest.mark.parametrize("asked", [Decision.ABORT, None])
-def test_without_a_commit_it_is_aborted(open_journal: JournalPlace, asked: Decision | None) -> None:
+def test_without_a_commit_it_is_aborted(open_journal: OpenJournal, asked: Decision | None) -> None:
     journal, other = open_journal(), open_journal()
     made = entry(journal, "a", idempotency=idempotency_key("k", expires_at=LATER))
     with journal.hold(made, one_append=False) as hold:
@@ -88,7 +88,7 @@ def test_a_block_that_raises_aborts(journal: Journal) -> None:
     assert journal.outcome(made.txid) is Decision.ABORT
 
 
-def test_who_was_aborted_meanwhile_cannot_commit(open_journal: JournalPlace) -> None:
+def test_who_was_aborted_meanwhile_cannot_commit(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     key = idempotency_key("k", expires_at=LATER)
     made = entry(journal, "a", keys=("k",), idempotency=key)
@@ -107,7 +107,7 @@ def test_who_was_aborted_meanwhile_cannot_commit(open_journal: JournalPlace) -> 
         assert reader.recall(key.record_id, made.created_at) is None
 
 
-def test_of_commit_and_abort_at_once_everyone_learns_the_same(open_journal: JournalPlace) -> None:
+def test_of_commit_and_abort_at_once_everyone_learns_the_same(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     seen = set()
     for number in range(20):
@@ -130,7 +130,7 @@ def test_of_commit_and_abort_at_once_everyone_learns_the_same(open_journal: Jour
 
 
 def test_undecided_keys_outlive_their_coordinator_until_aborted(
-    open_journal: JournalPlace,
+    open_journal: OpenJournal,
 ) -> None:
     keeper, journal = open_journal(), open_journal()
     made = entry(journal, "a", keys=("k",))
@@ -145,7 +145,7 @@ def test_undecided_keys_outlive_their_coordinator_until_aborted(
     assert keeper.unfinished() == ()
 
 
-def test_what_was_recorded_under_the_key_is_told(open_journal: JournalPlace) -> None:
+def test_what_was_recorded_under_the_key_is_told(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     key = idempotency_key("k", expires_at=LATER)
     made = entry(journal, "a", idempotency=key)

@@ -9,14 +9,14 @@ import pytest
 from grove_sm.commit.machine import Decision
 from grove_sm.journal import watching
 
-from .places import JournalPlace, commit, entry
+from .places import OpenJournal, commit, entry
 
 LONG: Final = 60.0
 """Nobody waits so long, unless something is broken."""
 
 
 @pytest.mark.parametrize("is_own", [True, False], ids=["its own", "another's"])
-def test_a_decision_is_noticed(open_journal: JournalPlace, is_own: bool) -> None:
+def test_a_decision_is_noticed(open_journal: OpenJournal, is_own: bool) -> None:
     journal, other = open_journal(), open_journal()
     with journal.watch() as watch:
         assert watch is not None
@@ -28,7 +28,7 @@ def test_a_decision_is_noticed(open_journal: JournalPlace, is_own: bool) -> None
                 pass
 
 
-def test_who_waits_is_woken(open_journal: JournalPlace) -> None:
+def test_who_waits_is_woken(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     waiting = threading.Event()
 
@@ -45,7 +45,7 @@ def test_who_waits_is_woken(open_journal: JournalPlace) -> None:
         assert woken.result(LONG)
 
 
-def test_a_decision_of_two_steps_is_noticed(open_journal: JournalPlace) -> None:
+def test_a_decision_of_two_steps_is_noticed(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     with journal.watch() as watch:
         assert watch is not None
@@ -56,7 +56,7 @@ def test_a_decision_of_two_steps_is_noticed(open_journal: JournalPlace) -> None:
         assert watch.wait(LONG)
 
 
-def test_every_watch_notices(open_journal: JournalPlace) -> None:
+def test_every_watch_notices(open_journal: OpenJournal) -> None:
     journals = [open_journal() for _ in range(3)]
     with journals[0].watch() as first, journals[0].watch() as second, journals[1].watch() as third:
         commit(journals[2], entry(journals[2], "a"))
@@ -65,7 +65,7 @@ def test_every_watch_notices(open_journal: JournalPlace) -> None:
             assert watch.wait(LONG)
 
 
-def test_what_is_read_is_no_decision(open_journal: JournalPlace) -> None:
+def test_what_is_read_is_no_decision(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
     made = commit(journal, entry(journal, "a"))
     with journal.watch() as watch:
@@ -80,7 +80,7 @@ def test_what_is_read_is_no_decision(open_journal: JournalPlace) -> None:
 
 @pytest.mark.parametrize("hindrance", ["another system", "too many watches"])
 def test_where_the_system_does_not_tell_there_is_no_watch(
-    open_journal: JournalPlace, monkeypatch: pytest.MonkeyPatch, hindrance: str
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch, hindrance: str
 ) -> None:
     def fail(_: object) -> None:
         raise OSError(24, "Too many open files")

@@ -18,10 +18,10 @@ from faults.schedule import Crash, Schedule
 from grove_sm import Grove
 from grove_sm.commit.txid import coordinator_of
 from grove_sm.domain.errors import GroveError, InDoubt
+from tests.kinds.placement import Placement
 
 from .life import READERS, Life, Records
 from .pairs import Operation, Pair
-from .placements import Placement
 from .scenarios import PREPARED_AT
 
 _READ: Final = READERS[0]

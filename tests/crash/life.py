@@ -14,8 +14,8 @@ from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import Deleted, Scanned, Stored
 from grove_sm.operations.query import Query
 from grove_sm.settings import Settings, routes
+from tests.kinds.placement import Placement
 
-from .placements import Placement
 from .scenarios import TOPOLOGY
 
 Records = Mapping[str, tuple[tuple[str, int, str], ...]]

@@ -267,3 +267,10 @@ SCENARIOS: Final = (
         lag=8,
     ),
 )
+
+CORE: Final = [
+    scenario
+    for scenario in SCENARIOS
+    if scenario.name in ("contribute a reply", "settle a claimed bounty")
+]
+"""What writes to every collection, and reads what others wrote: for where all would take long."""

@@ -1,30 +1,46 @@
 """Operations, crashed before and after each effect, and so is every recovery from there."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.counts import RecordProperty, counted
+from tests.kinds.memory import MEMORY
+from tests.kinds.params import with_layout
+from tests.kinds.placement import IN_MEMORY, LAYOUTS, ON_FILES, Layout, shared
 
 from .exploration import Exploration
-from .placements import PLACEMENTS, Placement, separate_files
-from .scenarios import SCENARIOS, Scenario
+from .scenarios import CORE, SCENARIOS, Scenario
 
-Place = Callable[[Path], Placement]
+_PATHS = {True: "one append", False: "two steps"}
 
 
-@pytest.mark.parametrize("one_append", [True, False], ids=["one append", "two steps"])
-@pytest.mark.parametrize("place", PLACEMENTS, ids=lambda place: place.__name__)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def _runs() -> Iterator[ParameterSet]:
+    """Every operation on every layout, and where that is quickest by both paths.
+
+    Where a layout is of two kinds, or of a slow one, those at the core of it.
+    """
+    for layout in LAYOUTS:
+        is_whole = layout.is_quick and not layout.is_mixed
+        # Who keeps each collection apart can decide in one append; the others go the longer way.
+        is_quickest = layout in (IN_MEMORY, shared(MEMORY))
+        paths = (True, False) if is_quickest else (layout.is_apart,)
+        for scenario, path in product(SCENARIOS if is_whole else CORE, paths):
+            yield with_layout(layout, scenario, path, name=f"{scenario.name}-{_PATHS[path]}")
+
+
+@pytest.mark.parametrize(("scenario", "one_append", "layout"), [*_runs()])
 def test_every_crash_leaves_all_or_nothing(
     scenario: Scenario,
-    place: Place,
     one_append: bool,
-    tmp_path: Path,
+    layout: Layout,
+    folder: Path,
     record_property: RecordProperty,
 ) -> None:
-    exploration = Exploration(scenario, place(tmp_path), one_append=one_append)
+    exploration = Exploration(scenario, layout.place(folder), one_append=one_append)
     tally = exploration.tally
     with counted(record_property, lambda: tally.crashes):
         exploration.run()
@@ -34,9 +50,9 @@ def test_every_crash_leaves_all_or_nothing(
     record_property("deepest", tally.deepest)
 
 
-@pytest.mark.parametrize("one_append", [True, False], ids=["one append", "two steps"])
-def test_effects_of_a_contribution(one_append: bool, tmp_path: Path) -> None:
-    exploration = Exploration(SCENARIOS[0], separate_files(tmp_path), one_append=one_append)
+@pytest.mark.parametrize("one_append", _PATHS, ids=_PATHS.values())
+def test_effects_of_a_contribution(one_append: bool, folder: Path) -> None:
+    exploration = Exploration(SCENARIOS[0], ON_FILES.place(folder), one_append=one_append)
     names = [effect.name for effect in exploration.effects]
     assert names[names.index("hold") :] == [
         "hold",

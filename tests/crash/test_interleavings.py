@@ -1,8 +1,7 @@
 """Operations of two processes, in every order that makes a difference, with one death anywhere."""
 
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -14,11 +13,11 @@ from faults.wrappers import FaultyJournal
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.stores.memory import MemoryStore
 from tests.counts import RecordProperty, counted
+from tests.kinds.params import with_layout
+from tests.kinds.placement import IN_MEMORY, LAYOUTS, ON_FILES, Layout
 
 from .interleavings import VARIANTS, Interleavings, Variant
 from .pairs import PAIRS, SMALL, Pair
-from .placements import memory, separate_files, shared_file
-from .test_enumeration import Place
 
 ONE_APPEND, TWO_STEPS, IMPATIENT = VARIANTS
 PAIR: Final = {pair.name: pair for pair in PAIRS}
@@ -32,36 +31,37 @@ CORE: Final = [
         "contribute twice, no key",
     )
 ]
-_RAM: Final = "/dev/shm"  # noqa: S108 - nothing is kept there
 
-Run = tuple[Pair, Place, Variant]
-
-RUNS: Final[Sequence[Run]] = [
-    *product(PAIRS, [memory], [ONE_APPEND]),
-    *product(CORE, [memory], [TWO_STEPS, IMPATIENT]),
-    *product(CORE, [separate_files], [ONE_APPEND]),
-    *product(CORE[:3], [shared_file], [TWO_STEPS]),
-]
-"""Every pair where it is quickest; those at the core of it, by every path and on files too."""
+Run = tuple[Pair, Layout, Variant]
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder in memory, where there is such a thing: nothing here is about disks."""
-    with tempfile.TemporaryDirectory(dir=_RAM if os.path.isdir(_RAM) else None) as name:
-        yield Path(name)
+def _runs() -> Iterator[Run]:
+    for layout in LAYOUTS:
+        if layout == IN_MEMORY:
+            yield from product(PAIRS, [layout], [ONE_APPEND])
+            yield from product(CORE, [layout], [TWO_STEPS, IMPATIENT])
+        elif layout.is_apart:
+            yield from product(CORE, [layout], [ONE_APPEND])
+        else:
+            yield from product(CORE[: 3 if layout.is_quick else 1], [layout], [TWO_STEPS])
+
+
+RUNS: Final = list(_runs())
+"""Every pair where it is quickest; those at the core of it, by every path and on every kind too."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("pair", "place", "variant"),
-    RUNS,
-    ids=[f"{pair.name}-{place.__name__}-{variant.name}" for pair, place, variant in RUNS],
+    ("pair", "variant", "layout"),
+    [
+        with_layout(layout, pair, variant, name=f"{pair.name}-{variant.name}")
+        for pair, layout, variant in RUNS
+    ],
 )
 def test_every_interleaving_is_some_serial_order(
-    pair: Pair, place: Place, variant: Variant, folder: Path, record_property: RecordProperty
+    pair: Pair, layout: Layout, variant: Variant, folder: Path, record_property: RecordProperty
 ) -> None:
-    interleavings = Interleavings(pair, place(folder), variant, deaths=pair.deaths)
+    interleavings = Interleavings(pair, layout.place(folder), variant, deaths=pair.deaths)
     search = interleavings.search
     with counted(record_property, lambda: search.executions):
         interleavings.run()
@@ -73,17 +73,17 @@ def test_every_interleaving_is_some_serial_order(
 
 @pytest.mark.parametrize("variant", [ONE_APPEND, TWO_STEPS], ids=lambda variant: variant.name)
 @pytest.mark.parametrize(
-    ("place", "deaths"),
-    [(memory, 1), (separate_files, 0)],
+    ("layout", "deaths"),
+    [(IN_MEMORY, 1), (ON_FILES, 0)],
     ids=["memory, with a death", "separate files"],
 )
 def test_what_is_left_out_makes_no_difference(
-    place: Place, deaths: int, variant: Variant, folder: Path
+    layout: Layout, deaths: int, variant: Variant, folder: Path
 ) -> None:
     reduced, everything = (
         Interleavings(
             SMALL,
-            place(Path(tempfile.mkdtemp(dir=folder))),
+            layout.place(Path(tempfile.mkdtemp(dir=folder))),
             variant,
             deaths=deaths,
             reduced=is_reduced,
@@ -100,7 +100,7 @@ def test_what_is_left_out_makes_no_difference(
 
 
 def test_the_same_choices_are_the_same_execution(folder: Path) -> None:
-    interleavings = Interleavings(PAIR["claim, claim"], memory(folder), TWO_STEPS)
+    interleavings = Interleavings(PAIR["claim, claim"], IN_MEMORY.place(folder), TWO_STEPS)
     told = []
     for text in ["A A A B B A crash-A B B B B B B B B B B B B B B B B B B"] * 2:
         execution = interleavings.replay([Choice.parse(word) for word in text.split()])
@@ -113,7 +113,7 @@ def test_the_same_choices_are_the_same_execution(folder: Path) -> None:
 def test_a_missing_vote_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemoryStore, "validate", lambda *_: True)
     with pytest.raises(AssertionError) as failure:
-        Interleavings(PAIR["claim, claim"], memory(folder), ONE_APPEND).run()
+        Interleavings(PAIR["claim, claim"], IN_MEMORY.place(folder), ONE_APPEND).run()
     assert any("interleaved as: A" in note for note in failure.value.__notes__)
 
 
@@ -122,7 +122,7 @@ def test_a_refusal_of_what_never_was_is_noticed(
 ) -> None:
     monkeypatch.setattr(Coordinator, "_held_at_once", lambda *_: True)
     with pytest.raises(AssertionError, match="reserved must be at least 0"):
-        Interleavings(PAIR["settle a bounty, cancel it"], memory(folder), ONE_APPEND).run()
+        Interleavings(PAIR["settle a bounty, cancel it"], IN_MEMORY.place(folder), ONE_APPEND).run()
 
 
 def test_a_reader_that_does_not_settle_first_is_noticed(
@@ -131,7 +131,7 @@ def test_a_reader_that_does_not_settle_first_is_noticed(
     monkeypatch.setattr(Coordinator, "_settle_committed", lambda *_: None)
     pair = PAIR["contribute, read every page"]
     with pytest.raises(AssertionError, match=r"no serial order|readers or recovery disagree"):
-        Interleavings(pair, memory(folder), ONE_APPEND).run()
+        Interleavings(pair, IN_MEMORY.place(folder), ONE_APPEND).run()
 
 
 def test_a_dead_holder_that_nobody_aborts_is_noticed(
@@ -139,4 +139,4 @@ def test_a_dead_holder_that_nobody_aborts_is_noticed(
 ) -> None:
     monkeypatch.setattr(FaultyJournal, "is_alive", lambda *_: True)
     with pytest.raises(AssertionError):
-        Interleavings(PAIR["claim, claim"], memory(folder), TWO_STEPS).run()
+        Interleavings(PAIR["claim, claim"], IN_MEMORY.place(folder), TWO_STEPS).run()

@@ -18,9 +18,10 @@ from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import Entry
 from grove_sm.domain.errors import ClaimConflict, InDoubt
 from grove_sm.results import BountyClaimed
+from tests.kinds.params import each
+from tests.kinds.placement import LAYOUTS, Layout, Placement
 
 from .life import Life, read_at_once
-from .placements import PLACEMENTS, Placement
 from .scenarios import CODER, OTHER_CODER, PREPARED_AT, SCENARIOS, claim_bounty
 
 NOW = PREPARED_AT + timedelta(seconds=1)
@@ -31,11 +32,11 @@ CODER_CLAIMS = partial(claim_bounty, agent=CODER, key=None)
 OTHER_CLAIMS = partial(claim_bounty, agent=OTHER_CODER, key=None)
 
 
-@pytest.fixture(params=PLACEMENTS, ids=lambda place: place.__name__)
-def placement(request: pytest.FixtureRequest, tmp_path: Path) -> Placement:
+@pytest.fixture(params=each(LAYOUTS))
+def placement(request: pytest.FixtureRequest, folder: Path) -> Placement:
     """A grove with an open bounty."""
-    place: Callable[[Path], Placement] = request.param
-    placement = place(tmp_path)
+    layout: Layout = request.param
+    placement = layout.place(folder)
     life = Life(placement, PREPARED_AT, names="before")
     grove = life.open()
     OFFERED.prepare(grove)

@@ -1,6 +1,6 @@
 """What the recorded processes do, and where they keep their records."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import is_dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 from faults.schedule import Schedule
-from faults.wrappers import FaultyStore
+from faults.wrappers import wrap_stores
 from grove_sm import Grove
-from grove_sm.commit.contract import Participant
 from grove_sm.commit.coordinator import Coordinator
-from grove_sm.connect import open_journal, open_stores
-from grove_sm.domain import format_time
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.settings import Settings, routes
 from tests.crash.life import Records, read_at_once
@@ -29,8 +26,17 @@ from tests.crash.scenarios import (
     grant,
     review,
 )
+from tests.kinds import KINDS
+from tests.kinds.kind import JournalPlace
+from tests.kinds.placement import IN_MEMORY, Layout, separate, shared
+from tests.kinds.sqlite import SQLITE
 
 _PATIENCE: Final = 5.0
+
+
+def _journal(folder: Path) -> JournalPlace:
+    assert SQLITE.journal is not None
+    return SQLITE.journal.place(folder, "all")
 
 
 class Operation(NamedTuple):
@@ -53,25 +59,37 @@ RETRY: Final = Operation("retry that", TAKE_OVER.call, HOUR)
 
 
 class Place(NamedTuple):
-    """Where journal and stores are, by file name, and by which path transactions commit.
+    """Where journal and stores are, and by which path transactions commit.
 
     `one_append` tells whether keys and decision are one append; `lag` how many committed
     transactions may gather before they are applied.
     """
 
     name: str
-    journal: str
-    stores: Mapping[str, str]
+    layout: Layout
     one_append: bool = True
     lag: int = 1
 
 
-SEPARATE: Final = Place("separate files", "journal.db", {c: f"{c}.db" for c in COLLECTIONS})
-SHARED: Final = Place("shared file", "journal.db", dict.fromkeys(COLLECTIONS, "stores.db"))
-TOGETHER: Final = Place("one file for all", "all.db", dict.fromkeys(COLLECTIONS, "all.db"))
+assert SQLITE.journal is not None
+_TOGETHER: Final = SQLITE._replace(
+    place=lambda folder, _: SQLITE.place(folder, "all"),
+    journal=SQLITE.journal._replace(place=lambda folder, _: _journal(folder)),
+)
+
+SEPARATE: Final = Place("separate files", separate(SQLITE))
+SHARED: Final = Place("shared file", shared(SQLITE))
+TOGETHER: Final = Place("one file for all", shared(_TOGETHER))
 TWO_STEPS: Final = SEPARATE._replace(name="two steps", one_append=False)
 GATHERED: Final = SEPARATE._replace(name="applied together", lag=8)
-MEMORY: Final = Place("memory", "", {})
+MEMORY: Final = Place("memory", IN_MEMORY)
+OTHERS: Final = [
+    Place(layout.name, layout)
+    for kind in KINDS
+    if kind.is_on_disk and kind is not SQLITE
+    for layout in (separate(kind), shared(kind))
+]
+"""Every other kind that keeps what it holds in files."""
 
 Housekeeping = Literal["flush", "trim", "reopen"]
 
@@ -111,7 +129,10 @@ SEPARATE_FILES: Final = Session(SEPARATE.name, SEPARATE, _WHOLE)
 SESSIONS: Final = (
     Session("opening", SHARED, (CONTRIBUTE, GRANT, "flush"), is_prepared=False),
     SEPARATE_FILES,
-    *(Session(place.name, place, _WHOLE) for place in (SHARED, TOGETHER, TWO_STEPS, GATHERED)),
+    *(
+        Session(place.name, place, _WHOLE)
+        for place in (SHARED, TOGETHER, TWO_STEPS, GATHERED, *OTHERS)
+    ),
 )
 
 
@@ -133,20 +154,16 @@ class Life:
         self.grove = Grove(self.coordinator, settings, background=False)
 
     def _coordinator(self, place: Place, folder: Path) -> Coordinator:
-        urls = {
-            c: f"sqlite:///{place.stores[c]}" if place.stores else "memory://" for c in COLLECTIONS
-        }
-        stores: Mapping[str, Participant] = open_stores(urls, folder, busy_timeout=_PATIENCE)
-        if not place.one_append:
-            stores = {
-                c: FaultyStore(store, c, Schedule(), local=False) for c, store in stores.items()
-            }
-        url = f"sqlite:///{place.journal}" if place.journal else "memory://"
-        opened_at = format_time(PREPARED_AT)
+        placement = place.layout.place(folder)
         self.name_after("opening")
         coordinator = Coordinator(
-            open_journal(url, folder, opened_at=opened_at, busy_timeout=_PATIENCE),
-            stores,
+            placement.open_journal(),
+            wrap_stores(
+                placement.open_stores(),
+                placement.label,
+                Schedule(),
+                local=None if place.one_append else False,
+            ),
             clock=self._clock,
             random=lambda: next(self._names),
             patience=_PATIENCE,

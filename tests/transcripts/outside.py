@@ -12,7 +12,7 @@ from grove_sm.commit.record import Entry
 from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import Get, Write
-from tests.crash.placements import Placement
+from tests.kinds.placement import Placement
 from tests.transcripts import telling
 from tests.transcripts.links import Network, apply_telling
 

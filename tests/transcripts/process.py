@@ -13,8 +13,8 @@ from grove_sm.commit.coordinator import Coordinator
 from grove_sm.domain.errors import GroveError
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.settings import Settings, routes
-from tests.crash.placements import Placement
 from tests.groves import Clock, Names
+from tests.kinds.placement import Placement
 from tests.transcripts import telling
 from tests.transcripts.links import JournalLink, Line, Network, StoreLink
 

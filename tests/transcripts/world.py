@@ -2,22 +2,24 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.crash.placements import Placement, memory, separate_files, shared_file
 from tests.groves import START, Clock, Names
+from tests.kinds.memory import MEMORY
+from tests.kinds.placement import Layout, separate, shared
+from tests.kinds.sqlite import SQLITE
 from tests.transcripts.labels import Labels
 from tests.transcripts.links import Network
 from tests.transcripts.outside import Outside
 from tests.transcripts.process import Process, Surroundings
 
-PLACES: Final[Mapping[str, Callable[[Path], Placement]]] = {
-    "memory": memory,
-    "one file": shared_file,
-    "five files": separate_files,
+PLACES: Final[Mapping[str, Layout]] = {
+    "memory": separate(MEMORY),
+    "one file": shared(SQLITE),
+    "five files": separate(SQLITE),
 }
 
 _WIDTH: Final = 100
@@ -64,7 +66,7 @@ class World:
     def begin(self, where: str, *, is_remote: bool) -> None:
         """Choose where journal and stores are; comes first, and once."""
         assert self._surroundings is None, "the stores have their place already"
-        placement = PLACES[where](self._folder)
+        placement = PLACES[where].place(self._folder)
         self._surroundings = Surroundings(placement, is_remote, self.network, self.clock, Names())
         self._outside = Outside(placement, self._folder, self.network, self._name_of)
 

@@ -1,0 +1,20 @@
+"""Layouts as parameters of tests."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from tests.kinds.placement import Layout
+
+
+def each(layouts: Iterable[Layout]) -> list[ParameterSet]:
+    """A parameter for each layout, skipped where something is missing for it."""
+    return [with_layout(layout) for layout in layouts]
+
+
+def with_layout(layout: Layout, *more: Any, name: str = "") -> ParameterSet:
+    """A layout among the parameters of a test."""
+    skip = pytest.mark.skipif(bool(layout.missing), reason=layout.missing)
+    return pytest.param(*more, layout, marks=skip, id="-".join(filter(None, (name, layout.name))))
