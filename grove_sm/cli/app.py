@@ -21,6 +21,7 @@ from grove_sm.cli import (
     inbox,
     journal,
     sweeping,
+    threads,
     upkeep,
 )
 from grove_sm.cli.exits import USAGE_ERROR, describe_statuses, status_of
@@ -80,6 +81,10 @@ app.command("reproduce")(contributions.reproduce)
 app.command("discuss")(contributions.discuss)
 app.command("adopt")(contributions.adopt)
 app.command()(contributions.contributions)
+app.command()(contributions.search)
+app.command()(threads.thread)
+app.command()(threads.children)
+app.command()(threads.ancestors)
 app.command("import")(importing.import_file)
 app.command()(inbox.handoffs)
 app.command("pick-up")(inbox.pick_up)
@@ -91,6 +96,7 @@ app.command()(claims.release)
 app.command()(claims.complete)
 app.command()(claims.claims)
 app.command()(claims.stalled)
+app.command()(upkeep.counts)
 app.command()(sweeping.sweep)
 app.command()(upkeep.recover)
 app.command()(upkeep.audit)
@@ -98,7 +104,7 @@ app.command()(upkeep.outcome)
 app.command()(demo.demo)
 app.command()(fuzz.fuzz)
 app.add_typer(bounties.app, name="bounty", help="Create, list, claim and end bounties.")
-app.add_typer(credits.app, name="credits", help="Grant and transfer credits, ask for a balance.")
+app.add_typer(credits.app, name="credits", help="Grant, transfer and list credits.")
 app.add_typer(journal.app, name="journal", help="Show transactions, and change nothing.")
 
 

@@ -5,6 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from grove_sm.cli.claims import write_claimed
+from grove_sm.cli.listing import (
+    Before,
+    Count,
+    Cursor,
+    Limit,
+    NewestFirst,
+    Since,
+    write_list,
+)
 from grove_sm.cli.options import (
     HERE,
     AgentFields,
@@ -16,14 +25,13 @@ from grove_sm.cli.options import (
     HolderId,
     Key,
     Lease,
-    Limit,
     Role,
     make_agent,
     make_optional_agent,
     open_grove,
     parse_context,
 )
-from grove_sm.cli.output import Column, write_records, write_result
+from grove_sm.cli.output import Column, write_result
 
 if TYPE_CHECKING:
     from grove_sm.domain import Bounty
@@ -145,15 +153,56 @@ def list_(
             help="draft, open, claimed, completed, settled, expired or cancelled.",
         ),
     ] = None,
+    creator: Annotated[
+        str | None, typer.Option("--creator", metavar="ID", help="Only by this agent.")
+    ] = None,
+    claimant: Annotated[
+        str | None, typer.Option("--claimant", metavar="ID", help="Only claimed by this agent.")
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Only those that require this tag; repeatable."),
+    ] = None,
+    deadline_since: Annotated[
+        str | None,
+        typer.Option("--deadline-since", metavar="TIME", help="Only those that end then or later."),
+    ] = None,
+    deadline_before: Annotated[
+        str | None,
+        typer.Option("--deadline-before", metavar="TIME", help="Only those that end before."),
+    ] = None,
+    since: Since = None,
+    before: Before = None,
+    newest_first: NewestFirst = False,
     limit: Limit = None,
+    cursor: Cursor = None,
+    count: Count = False,
     grove: GroveFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """List bounties."""
-
+    """List bounties, or count them."""
+    filters = {
+        "status": status,
+        "creator_id": creator,
+        "claimant_id": claimant,
+        "tag": tags,
+        "deadline_since": deadline_since,
+        "deadline_before": deadline_before,
+        "since": since,
+        "before": before,
+    }
     with open_grove(grove) as opened:
-        found = opened.bounties.list(status=status, limit=limit)
-    write_records(found, _COLUMNS, as_json=as_json, none="no bounties")
+        write_list(
+            opened.bounties,
+            filters,
+            newest_first=newest_first,
+            limit=limit,
+            cursor=cursor,
+            count=count,
+            columns=_COLUMNS,
+            none="no bounties",
+            as_json=as_json,
+        )
 
 
 @app.command()

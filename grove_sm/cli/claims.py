@@ -4,6 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from grove_sm.cli.listing import (
+    Before,
+    Count,
+    Cursor,
+    Limit,
+    NewestFirst,
+    Since,
+    write_list,
+)
 from grove_sm.cli.options import (
     HERE,
     AgentFields,
@@ -15,7 +24,6 @@ from grove_sm.cli.options import (
     HolderId,
     Key,
     Lease,
-    Limit,
     Role,
     make_agent,
     make_optional_agent,
@@ -196,12 +204,41 @@ def claims(
         str | None,
         typer.Option("--status", metavar="STATUS", help="active, released, completed or expired."),
     ] = None,
+    stalled_after: Annotated[
+        float | None,
+        typer.Option(
+            "--stalled-after",
+            metavar="SECONDS",
+            help="Only under a live lease, without a heartbeat for so long.",
+        ),
+    ] = None,
+    since: Since = None,
+    before: Before = None,
+    newest_first: NewestFirst = False,
     limit: Limit = None,
+    cursor: Cursor = None,
+    count: Count = False,
     grove: GroveFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """List claims. One whose lease ran out is active until it is taken over or swept."""
-
+    """List claims, or count them. One whose lease ran out is active until it is taken or swept."""
+    filters = {
+        "target_ref": target,
+        "agent_id": agent,
+        "status": status,
+        "stalled_after": stalled_after,
+        "since": since,
+        "before": before,
+    }
     with open_grove(grove) as opened:
-        found = opened.claims.list(target_ref=target, agent_id=agent, status=status, limit=limit)
-    write_records(found, _COLUMNS, as_json=as_json, none="no claims")
+        write_list(
+            opened.claims,
+            filters,
+            newest_first=newest_first,
+            limit=limit,
+            cursor=cursor,
+            count=count,
+            columns=_COLUMNS,
+            none="no claims",
+            as_json=as_json,
+        )

@@ -5,6 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from grove_sm.cli.listing import (
+    Before,
+    Count,
+    Cursor,
+    Limit,
+    NewestFirst,
+    Since,
+    Tags,
+    require_alone,
+    write_counts,
+    write_list,
+    write_page,
+)
 from grove_sm.cli.options import (
     HERE,
     AgentFields,
@@ -13,7 +26,6 @@ from grove_sm.cli.options import (
     ContextJson,
     GroveFolder,
     Key,
-    Limit,
     Role,
     make_agent,
     named_value,
@@ -21,12 +33,13 @@ from grove_sm.cli.options import (
     open_grove,
     parse_context,
 )
-from grove_sm.cli.output import Column, write_records, write_result
+from grove_sm.cli.output import Column, write_result
 
 if TYPE_CHECKING:
     from grove_sm.results import Contributed
+    from grove_sm.views.contributions import ContributionFilters
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     Column("cid", lambda c: c.cid),
     Column("kind", lambda c: c.kind),
     Column("summary", lambda c: c.summary),
@@ -161,23 +174,134 @@ discuss = _answering("discuss", "Publish a response to a contribution." + _REPLI
 adopt = _answering("adopt", "Publish that a contribution is adopted." + _REPLIES)
 
 
+_Kind = Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only of this kind.")]
+_OnlyMode = Annotated[str | None, typer.Option("--mode", metavar="MODE", help="Only of this mode.")]
+_By = Annotated[str | None, typer.Option("--agent", metavar="ID", help="Only by this agent.")]
+_ByRole = Annotated[
+    str | None, typer.Option("--role", metavar="ROLE", help="Only by agents of this role.")
+]
+_To = Annotated[
+    str | None,
+    typer.Option("--target", metavar="CID", help="Only with a relation to this contribution."),
+]
+
+
 def contributions(
     *,
-    kind: Annotated[
-        str | None, typer.Option("--kind", metavar="KIND", help="Only of this kind.")
-    ] = None,
-    agent: Annotated[
-        str | None, typer.Option("--agent", metavar="ID", help="Only by this agent.")
-    ] = None,
+    kind: _Kind = None,
+    mode: _OnlyMode = None,
+    agent: _By = None,
+    role: _ByRole = None,
+    tags: Tags = None,
+    target: _To = None,
+    since: Since = None,
+    before: Before = None,
+    newest_first: NewestFirst = False,
     limit: Limit = None,
+    cursor: Cursor = None,
+    count: Count = False,
     grove: GroveFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """List contributions."""
+    """List contributions, oldest first, or count them by kind.
 
+    With --json the document has them under "records", and under "next" what --cursor takes to go
+    on, if there are more than --limit.
+    """
+    filters = _filters(
+        kind=kind,
+        mode=mode,
+        agent_id=agent,
+        role=role,
+        tags=tags,
+        target_cid=target,
+        since=since,
+        before=before,
+    )
     with open_grove(grove) as opened:
-        found = opened.contributions.list(kind=kind, agent_id=agent, limit=limit)
-    write_records(found, _COLUMNS, as_json=as_json, none="no contributions")
+        write_list(
+            opened.contributions,
+            filters,
+            newest_first=newest_first,
+            limit=limit,
+            cursor=cursor,
+            count=count,
+            columns=COLUMNS,
+            none="no contributions",
+            as_json=as_json,
+        )
+
+
+def search(
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help='Words, "phrases" and beginnings* of words.')
+    ],
+    *,
+    kind: _Kind = None,
+    mode: _OnlyMode = None,
+    agent: _By = None,
+    role: _ByRole = None,
+    tags: Tags = None,
+    target: _To = None,
+    since: Since = None,
+    before: Before = None,
+    newest_first: NewestFirst = False,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    count: Count = False,
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Search the summaries and descriptions of contributions.
+
+    All words must occur. "fused kernel" in quotation marks asks for one behind the other, kern*
+    for a word that begins so. Case, accents and punctuation make no difference. Mind the shell:
+    put the whole text into single quotes.
+    """
+    filters = _filters(
+        kind=kind,
+        mode=mode,
+        agent_id=agent,
+        role=role,
+        tags=tags,
+        target_cid=target,
+        since=since,
+        before=before,
+    )
+    with open_grove(grove) as opened:
+        view = opened.contributions
+        if count:
+            require_alone("--count", {"--limit": limit, "--cursor": cursor})
+            counts = view.counts(text=text, **filters)
+            write_counts(counts, none="nothing found", as_json=as_json)
+        else:
+            page = view.search(
+                text, newest_first=newest_first, limit=limit, cursor=cursor, **filters
+            )
+            write_page(page, COLUMNS, none="nothing found", as_json=as_json)
+
+
+def _filters(
+    *,
+    kind: str | None,
+    mode: str | None,
+    agent_id: str | None,
+    role: str | None,
+    tags: list[str] | None,
+    target_cid: str | None,
+    since: str | None,
+    before: str | None,
+) -> "ContributionFilters":
+    return {
+        "kind": kind,
+        "mode": mode,
+        "agent_id": agent_id,
+        "role": role,
+        "tag": tags,
+        "target_cid": target_cid,
+        "since": since,
+        "before": before,
+    }
 
 
 def _write_contributed(done: "Contributed", *, as_json: bool) -> None:

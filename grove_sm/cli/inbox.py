@@ -4,6 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from grove_sm.cli.listing import (
+    Before,
+    Count,
+    Cursor,
+    Limit,
+    NewestFirst,
+    Since,
+    write_list,
+)
 from grove_sm.cli.options import (
     HERE,
     AgentFields,
@@ -13,7 +22,6 @@ from grove_sm.cli.options import (
     GroveFolder,
     HolderId,
     Key,
-    Limit,
     make_agent,
     make_optional_agent,
     open_grove,
@@ -23,7 +31,6 @@ from grove_sm.cli.output import (
     write_facts,
     write_json,
     write_line,
-    write_records,
     write_result,
 )
 
@@ -57,15 +64,39 @@ def handoffs(
             help="pending_pickup, delivered, processed, replied, expired or dead_lettered.",
         ),
     ] = None,
+    overdue: Annotated[
+        bool, typer.Option("--overdue", help="Only those that nobody replied to in time.")
+    ] = False,
+    since: Since = None,
+    before: Before = None,
+    newest_first: NewestFirst = False,
     limit: Limit = None,
+    cursor: Cursor = None,
+    count: Count = False,
     grove: GroveFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """List handoffs: work that contributions passed on to roles."""
-
+    """List handoffs, work that contributions passed on to roles, or count them."""
+    filters = {
+        "to_role": to_role,
+        "source_cid": source,
+        "status": status,
+        "overdue": overdue,
+        "since": since,
+        "before": before,
+    }
     with open_grove(grove) as opened:
-        found = opened.handoffs.list(to_role=to_role, source_cid=source, status=status, limit=limit)
-    write_records(found, _COLUMNS, as_json=as_json, none="no handoffs")
+        write_list(
+            opened.handoffs,
+            filters,
+            newest_first=newest_first,
+            limit=limit,
+            cursor=cursor,
+            count=count,
+            columns=_COLUMNS,
+            none="no handoffs",
+            as_json=as_json,
+        )
 
 
 def pick_up(

@@ -23,9 +23,6 @@ GroveFolder = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel="Grove")
 ]
-Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="N", help="Show at most so many, oldest first.")
-]
 AgentId = Annotated[str, typer.Option("--agent", metavar="ID", help="Who does it.")]
 Role = Annotated[
     str | None,

@@ -14,6 +14,11 @@ _VIOLATION_COLUMNS: Final = (
     Column("records", lambda violation: ", ".join(violation.records)),
     Column("found", lambda violation: violation.found),
 )
+_COUNT_COLUMNS: Final = (
+    Column("collection", lambda row: row[0]),
+    Column("kind or status", lambda row: row[1]),
+    Column("how many", lambda row: row[2]),
+)
 _RECOVERY_COLUMNS: Final = (
     Column("what became of it", lambda row: row[0]),
     Column("transaction", lambda row: row[1]),
@@ -74,6 +79,21 @@ def audit(*, grove: GroveFolder = HERE, as_json: AsJson = False) -> None:
         write_records(report.violations, _VIOLATION_COLUMNS, as_json=False, none=none)
     if not report.ok:
         raise typer.Exit(status_of(FOUND_WRONG))
+
+
+def counts(*, grove: GroveFolder = HERE, as_json: AsJson = False) -> None:
+    """Show how many records there are of each kind and in each status, all at one moment."""
+    with open_grove(grove) as opened:
+        found = opened.counts()
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (collection, name or "(none)", number)
+        for collection, counts in found.items()
+        for name, number in counts.items()
+    ]
+    write_records(rows, _COUNT_COLUMNS, as_json=False, none="nothing is here yet")
 
 
 def outcome(

@@ -12,9 +12,8 @@ from grove_sm.operations.plan import Deleted, Expectation, Find, Get, Read, Scan
 from grove_sm.operations.query import Place, Query
 from grove_sm.sqlite_file import SQLiteFile
 from grove_sm.stores.checking import find_damage
-from grove_sm.stores.schema import DELETED
+from grove_sm.stores.schema import DELETED, FIELDS
 from grove_sm.stores.selecting import (
-    FIELDS,
     Statement,
     select_counts,
     select_page,

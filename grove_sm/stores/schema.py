@@ -10,6 +10,7 @@ items of lists, each a posting, and the words of what is searched.
 """
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -42,6 +43,9 @@ MIGRATIONS: Final = sqlite_utils.Migrations("grove_stores")
 DELETED: Final = "deleted_records"
 """The table of what is left of deleted records, of all collections."""
 
+FIELDS: Final = ("record_id", "revision", "txid", "members", "document", "checksum")
+"""The columns that make up a record, and its checksum."""
+
 CREATED: Final = "created"
 """The column that records are in the order of, before their id; empty for one without a time."""
 
@@ -69,7 +73,6 @@ INDEXES_OF_FORMAT_1: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     BOUNTIES: (("status", "createdAt"),),
     CREDITS: (),
 }
-_INDEX_OF_FORMAT_2: Final = "claims_targetRef_createdAt"
 INDEXES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     CONTRIBUTIONS: (
         ("createdAt",),
@@ -113,6 +116,22 @@ INDEXES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     ),
 }
 
+_RECORD: Final = (
+    "record_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, txid TEXT NOT NULL, "
+    "members TEXT NOT NULL, document TEXT NOT NULL, checksum TEXT NOT NULL"
+)
+_DELETED_FIELDS: Final = (
+    "(collection TEXT NOT NULL, record_id TEXT NOT NULL, revision INTEGER NOT NULL, "
+    "txid TEXT NOT NULL, members TEXT NOT NULL, checksum TEXT NOT NULL, "
+    "PRIMARY KEY (collection, record_id)) WITHOUT ROWID"
+)
+_CREATED: Final = f"{CREATED} TEXT AS (coalesce(document -> '$.createdAt', '')) VIRTUAL"
+_OWN: Final[Mapping[str, Sequence[str]]] = {
+    # In its normal form, which no expression of SQLite's makes of a time as it was given.
+    CONTRIBUTIONS: (f"{CREATED} TEXT NOT NULL", "number INTEGER NOT NULL"),
+}
+"""Columns that are written with a record, where not all can be generated from it."""
+
 
 def column(field: str) -> str:
     """The column of an indexed field that is no list."""
@@ -121,34 +140,14 @@ def column(field: str) -> str:
 
 @MIGRATIONS()
 def create(database: sqlite_utils.Database) -> None:
-    """Format 1."""
-    for collection in COLLECTIONS:
-        generated = "".join(
-            f", field_{field} TEXT AS (document -> '$.{path}') VIRTUAL"
-            for field, path in FIELDS_OF_FORMAT_1[collection].items()
-        )
-        database.execute(
-            f"CREATE TABLE {collection} (record_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, "
-            "txid TEXT NOT NULL, members TEXT NOT NULL, document TEXT NOT NULL, "
-            f"checksum TEXT NOT NULL{generated}) WITHOUT ROWID"
-        )
-        for fields in INDEXES_OF_FORMAT_1[collection]:
-            name = "_".join((collection, *fields))
-            columns = ", ".join(f"field_{field}" for field in fields)
-            database.execute(f"CREATE INDEX {name} ON {collection} ({columns})")
+    """A new file, in the newest format at once: the other migrations find nothing left to do."""
+    _make_tables(database)
 
 
 @MIGRATIONS()
 def delete_records(database: sqlite_utils.Database) -> None:
-    """Format 2: records can be deleted, and the newest claim on a target is found at once."""
-    database.execute(
-        f"CREATE TABLE {DELETED} (collection TEXT NOT NULL, record_id TEXT NOT NULL, "
-        "revision INTEGER NOT NULL, txid TEXT NOT NULL, members TEXT NOT NULL, "
-        "checksum TEXT NOT NULL, PRIMARY KEY (collection, record_id)) WITHOUT ROWID"
-    )
-    database.execute(
-        f"CREATE INDEX {_INDEX_OF_FORMAT_2} ON claims (field_targetRef, field_createdAt)"
-    )
+    """Format 2: records can be deleted."""
+    database.execute(f"CREATE TABLE IF NOT EXISTS {DELETED} {_DELETED_FIELDS}")
 
 
 @MIGRATIONS()
@@ -157,37 +156,49 @@ def index_for_readers(database: sqlite_utils.Database) -> None:
 
     Raises Corrupt for a document that is no JSON, which no index can hold.
     """
-    database.execute(f"DROP INDEX {_INDEX_OF_FORMAT_2}")
+    if database[f"{CONTRIBUTIONS}_words"].exists():
+        return
     for collection in COLLECTIONS:
         _require_json(database, collection)
-        for fields in INDEXES_OF_FORMAT_1[collection]:
-            database.execute(f"DROP INDEX {'_'.join((collection, *fields))}")
-        known = FIELDS_OF_FORMAT_1[collection]
-        for field, path in INDEXED[collection].items():
-            if field not in known and field not in LISTS[collection]:
-                _add_column(database, collection, f"field_{field} TEXT AS ({_value(path)}) VIRTUAL")
-        _add_column(database, collection, _created(collection))
+        for index in database.table(collection).indexes:
+            if index.origin == "c":
+                database.execute(f"DROP INDEX {index.name}")
+        database.execute(f"ALTER TABLE {collection} RENAME TO {collection}_before")
+    _make_tables(database)
+    for collection in COLLECTIONS:
+        _copy(database.conn, collection)
+        database.execute(f"DROP TABLE {collection}_before")
+
+
+def _make_tables(database: sqlite_utils.Database) -> None:
+    for collection in COLLECTIONS:
+        generated = [
+            f"{column(field)} TEXT AS ({_value(path)}) VIRTUAL"
+            for field, path in INDEXED[collection].items()
+            if field != CREATED_AT and field not in LISTS[collection]
+        ]
+        columns = ", ".join((_RECORD, *generated, *_OWN.get(collection, (_CREATED,))))
+        database.execute(f"CREATE TABLE {collection} ({columns}) WITHOUT ROWID")
         for fields in INDEXES[collection]:
             name = "_".join((collection, *fields))
-            columns = ", ".join(map(column, fields))
-            database.execute(f"CREATE INDEX {name} ON {collection} ({columns})")
+            indexed = ", ".join(map(column, fields))
+            database.execute(f"CREATE INDEX {name} ON {collection} ({indexed})")
         if collection in POSTED:
             database.execute(
                 f"CREATE TABLE {collection}_postings (field TEXT NOT NULL, value TEXT NOT NULL, "
-                "created TEXT NOT NULL, record_id TEXT NOT NULL, "
-                "PRIMARY KEY (field, value, created, record_id)) WITHOUT ROWID"
+                f"{CREATED} TEXT NOT NULL, record_id TEXT NOT NULL, "
+                f"PRIMARY KEY (field, value, {CREATED}, record_id)) WITHOUT ROWID"
             )
-    _add_column(database, CONTRIBUTIONS, "number INTEGER")
-    database.execute(f"CREATE INDEX contributions_number ON contributions (number, {CREATED})")
+    database.execute(f"CREATE TABLE IF NOT EXISTS {DELETED} {_DELETED_FIELDS}")
+    database.execute(f"CREATE INDEX {CONTRIBUTIONS}_number ON {CONTRIBUTIONS} (number, {CREATED})")
     database.execute(
-        "CREATE VIRTUAL TABLE contributions_words USING fts5 "
+        f"CREATE VIRTUAL TABLE {CONTRIBUTIONS}_words USING fts5 "
         "(summary, description, content='', tokenize='ascii')"
     )
     database.execute(
-        "CREATE VIRTUAL TABLE contributions_vocabulary USING fts5vocab "
-        "('contributions_words', 'instance')"
+        f"CREATE VIRTUAL TABLE {CONTRIBUTIONS}_vocabulary USING fts5vocab "
+        f"('{CONTRIBUTIONS}_words', 'instance')"
     )
-    _index_all(database)
 
 
 def _value(path: str) -> str:
@@ -195,17 +206,6 @@ def _value(path: str) -> str:
         colon = "instr(record_id, ':')"
         return f"CASE WHEN {colon} THEN json_quote(substr(record_id, 1, {colon} - 1)) END"
     return f"document -> '$.{path}'"
-
-
-def _created(collection: str) -> str:
-    if collection == CONTRIBUTIONS:
-        # In its normal form, which no expression of SQLite's makes of a time as it was given.
-        return f"{CREATED} TEXT NOT NULL DEFAULT ''"
-    return f"{CREATED} TEXT AS (coalesce(document -> '$.createdAt', '')) VIRTUAL"
-
-
-def _add_column(database: sqlite_utils.Database, collection: str, definition: str) -> None:
-    database.execute(f"ALTER TABLE {collection} ADD COLUMN {definition}")
 
 
 def _require_json(database: sqlite_utils.Database, collection: str) -> None:
@@ -221,19 +221,25 @@ def _require_json(database: sqlite_utils.Database, collection: str) -> None:
         )
 
 
-def _index_all(database: sqlite_utils.Database) -> None:
-    """Write what finds the records that are there already."""
-    connection = database.conn
-    for collection in POSTED:
-        rows = connection.execute(f"SELECT record_id, document FROM {collection}").fetchall()
-        for number, (record_id, text) in enumerate(rows, start=1):
-            document = json.loads(text)
-            created = created_of(collection, record_id, document)
-            if collection == CONTRIBUTIONS:
-                connection.execute(
-                    f"UPDATE {collection} SET {CREATED} = ?, number = ? WHERE record_id = ?",
-                    (created, number, record_id),
-                )
-                add_words(connection, record_id, document)
-            postings = postings_of(collection, record_id, created, document)
-            replace_postings(connection, collection, frozenset(), postings)
+def _copy(connection: sqlite3.Connection, collection: str) -> None:
+    """Take the records over from the table that they were in before."""
+    fields = ", ".join(FIELDS)
+    if collection not in POSTED:
+        connection.execute(
+            f"INSERT INTO {collection} ({fields}) SELECT {fields} FROM {collection}_before"
+        )
+        return
+    rows = connection.execute(f"SELECT {fields} FROM {collection}_before")
+    for number, row in enumerate(rows, start=1):
+        record_id, document = row[0], json.loads(row[4])
+        created = created_of(collection, record_id, document)
+        own = {CREATED: created, "number": number} if collection == CONTRIBUTIONS else {}
+        marks = ", ".join("?" * (len(FIELDS) + len(own)))
+        connection.execute(
+            f"INSERT INTO {collection} ({', '.join((*FIELDS, *own))}) VALUES ({marks})",
+            (*row, *own.values()),
+        )
+        if collection == CONTRIBUTIONS:
+            add_words(connection, record_id, document)
+        postings = postings_of(collection, record_id, created, document)
+        replace_postings(connection, collection, frozenset(), postings)

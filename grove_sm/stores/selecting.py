@@ -6,9 +6,8 @@ from typing import Final, NamedTuple
 from grove_sm.operations.plan import Find
 from grove_sm.operations.query import CREATED_AT, Place, Query
 from grove_sm.stores.indexing import LISTS, json_text, match_of
-from grove_sm.stores.schema import column
+from grove_sm.stores.schema import FIELDS, column
 
-FIELDS: Final = ("record_id", "revision", "txid", "members", "document", "checksum")
 _ALL: Final = ", ".join(f"r.{field}" for field in FIELDS)
 _NO_LIMIT: Final = -1
 

@@ -17,8 +17,7 @@ from grove_sm.stores.indexing import (
     postings_of,
     replace_postings,
 )
-from grove_sm.stores.schema import DELETED
-from grove_sm.stores.selecting import FIELDS
+from grove_sm.stores.schema import DELETED, FIELDS
 
 _NUMBER: Final = f"(SELECT coalesce(max(number), 0) + 1 FROM {CONTRIBUTIONS})"
 _OF_A_CONTRIBUTION: Final = {CONTRIBUTIONS: (", created, number", f", ?7, {_NUMBER}")}

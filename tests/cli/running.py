@@ -33,6 +33,12 @@ class Commands:
         """The one JSON document that a command printed."""
         return json.loads(self.run(*args, "--json", status=status, stdin=stdin).stdout)
 
+    def records(self, *args: str) -> Any:
+        """The records that a command listed."""
+        page = self.json(*args)
+        assert set(page) <= {"records", "next"}
+        return page["records"]
+
     def error(self, *args: str, status: int) -> dict[str, Any]:
         """The error that a command told as JSON, with nothing on stdout."""
         result = self.run(*args, "--json", status=status)
@@ -50,4 +56,4 @@ class Commands:
 def everything(commands: Commands) -> Sequence[Any]:
     """All records that the command line lists."""
     listings = (["contributions"], ["handoffs"], ["claims"], ["bounty", "list"])
-    return [commands.json(*listing) for listing in listings]
+    return [commands.records(*listing) for listing in listings]

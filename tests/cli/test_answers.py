@@ -32,7 +32,7 @@ def test_an_answer_relates_to_its_target_first(commands: Commands, command: str)
     assert (done["contribution"]["tags"], done["contribution"]["mode"]) == (["t"], "exploration")
     assert done["repliedIds"] == ([] if command == "reproduce" else target["handoffIds"])
     assert commands.json(command, target["cid"], *WHO, *more, "--key", "k")["cid"] == done["cid"]
-    assert len(commands.json("contributions")) == 2
+    assert len(commands.records("contributions")) == 2
 
 
 @pytest.mark.parametrize("command", ANSWERS)

@@ -28,14 +28,14 @@ def claimed(commands: Commands) -> tuple[str, Any]:
 
 
 def statuses(commands: Commands, listing: str) -> list[str]:
-    return [record["status"] for record in commands.json(*listing.split())]
+    return [record["status"] for record in commands.records(*listing.split())]
 
 
 def test_a_draft_reserves_nothing_until_it_is_opened(funded: Commands) -> None:
     shown = funded.run(*CREATE, "--draft").stdout
     assert shown.startswith("drafted ")
     assert "reservation" not in shown
-    (draft,) = funded.json("bounty", "list", "--status", "draft")
+    (draft,) = funded.records("bounty", "list", "--status", "draft")
     assert balance(funded, "s") == (100, 0)
     opened = funded.json("bounty", "open", draft["bountyId"], "--agent", "s")
     assert (opened["bountyId"], opened["status"]) == (draft["bountyId"], "open")
@@ -82,7 +82,7 @@ def test_a_bounty_that_is_given_up_is_open_for_others(funded: Commands) -> None:
     released = funded.json("bounty", "release", bounty, "--agent", "a")
     assert released["status"] == "open"
     assert "claimedBy" not in released
-    assert [c["claimId"] for c in funded.json("claims", "--status", "released")] == [
+    assert [c["claimId"] for c in funded.records("claims", "--status", "released")] == [
         claim["claimId"]
     ]
     assert balance(funded, "s") == (40, 60)

@@ -21,7 +21,7 @@ def test_heartbeat_runs_the_lease_anew(commands: Commands) -> None:
     kept = commands.json("heartbeat", held["claimId"], "--agent", "a", "--lease", "3600")
     assert kept["leaseExpiresAt"] > held["leaseExpiresAt"]
     assert kept["revision"] == held["revision"] + 1
-    assert commands.json("claims") == [kept]
+    assert commands.records("claims") == [kept]
     shown = commands.run("heartbeat", held["claimId"], "--lease", "1").stdout
     assert shown.splitlines() == [
         "kept           file:a",
@@ -39,7 +39,7 @@ def test_a_claim_that_is_ended_frees_its_target(
     held = claim(commands)
     ended = commands.json(command, held["claimId"], "--agent", "a")
     assert (ended["claimId"], ended["status"]) == (held["claimId"], status)
-    assert commands.json("claims", "--status", status) == [ended]
+    assert commands.records("claims", "--status", status) == [ended]
     other = commands.json("claim", "file:a", "--agent", "b", "--intent", "i")["claim"]
     assert commands.run(command, other["claimId"]).stdout.splitlines() == [
         f"{status}  file:a",
@@ -54,7 +54,7 @@ def test_releasing_the_claim_on_a_bounty_opens_it_again(commands: Commands) -> N
     )
     won = commands.json("bounty", "claim", bounty["bountyId"], "--agent", "a")
     commands.json("release", won["claim"]["claimId"])
-    (reopened,) = commands.json("bounty", "list")
+    (reopened,) = commands.records("bounty", "list")
     assert reopened["status"] == "open"
     assert "claimId" not in reopened
 
@@ -72,7 +72,7 @@ def test_a_key_makes_a_retry_one_effect(commands: Commands, command: str) -> Non
     retry = (command, held["claimId"], "--agent", "a", "--role", "coder", "--key", "k")
     first = commands.json(*retry)
     assert commands.json(*retry) == first
-    assert commands.json("claims") == [first]
+    assert commands.records("claims") == [first]
 
 
 def test_who_has_stalled_is_listed_longest_without_a_heartbeat_first(commands: Commands) -> None:

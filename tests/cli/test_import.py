@@ -42,7 +42,7 @@ def expected_handoffs(
 
 
 def found_handoffs(commands: Commands) -> Counter[tuple[str, ...]]:
-    found = commands.json("handoffs")
+    found = commands.records("handoffs")
     for handoff in found:
         status = "replied" if "resolvedByCid" in handoff else "pending_pickup"
         assert handoff["status"] == status
@@ -80,7 +80,7 @@ def test_a_real_history_gets_its_cids_and_exactly_the_handoffs_of_the_topology(
         "failures": [],
     }
     assert replies > 0
-    listed = commands.json("contributions")
+    listed = commands.records("contributions")
     assert [c["cid"] for c in sorted(listed, key=lambda c: c["cid"])] == sorted(
         line["cid"] for line in lines
     )
@@ -97,7 +97,7 @@ def test_lines_wait_for_targets_that_come_later(commands: Commands) -> None:
     lines = HISTORY.read_bytes().splitlines(keepends=True)[::-1]
     report = commands.json("import", "-", stdin=b"".join(lines))
     assert (report["imported"], report["failed"], report["handoffs"]) == (400, 0, 400)
-    listed = {c["cid"] for c in commands.json("contributions")}
+    listed = {c["cid"] for c in commands.records("contributions")}
     assert listed == {json.loads(line)["cid"] for line in lines}
 
 
@@ -134,7 +134,7 @@ def test_stop_on_error_stops_at_the_first_bad_line(commands: Commands) -> None:
     report = commands.json("import", "-", "--stop-on-error", status=2, stdin=lines)
     assert (report["imported"], report["failed"]) == (1, 1)
     assert report["stoppedBy"]["facts"]["field"] == "kind"
-    assert len(commands.json("contributions")) == 1
+    assert len(commands.records("contributions")) == 1
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", ".", "a\0b"])

@@ -17,11 +17,11 @@ def test_the_oldest_handoff_is_picked_up_with_its_contribution(commands: Command
     assert picked["handoff"]["handoffId"] == first["handoffIds"][0]
     assert picked["handoff"]["status"] == "delivered"
     assert picked["claim"]["agent"] == {"agentId": "r-1", "role": "reviewer", "model": "m"}
-    assert commands.json("claims") == [picked["claim"]]
+    assert commands.records("claims") == [picked["claim"]]
     assert commands.json("outcome", picked["txid"])["outcome"] == "committed"
 
     shown = commands.run(*PICK_UP).stdout
-    (claim,) = commands.json("claims", "--target", f"handoff:{second['handoffIds'][0]}")
+    (claim,) = commands.records("claims", "--target", f"handoff:{second['handoffIds'][0]}")
     assert shown.splitlines()[:-1] == [
         f"picked up      {second['handoffIds'][0]}",
         "from           coder",
@@ -39,7 +39,7 @@ def test_nothing_waits(commands: Commands, wait: tuple[str, ...]) -> None:
     tester = ("pick-up", "--agent", "t-1", "--role", "tester", *wait)
     assert commands.run(*tester).stdout == "nothing waits for role tester\n"
     assert commands.run(*tester, "--json").stdout == "null\n"
-    assert commands.json("claims") == []
+    assert commands.records("claims") == []
 
 
 def delivered(commands: Commands) -> Any:
@@ -52,15 +52,15 @@ def test_a_handoff_that_was_processed_is_acknowledged(commands: Commands) -> Non
     handoff = picked["handoff"]["handoffId"]
     done = commands.json("acknowledge", handoff, "--agent", "r-1")
     assert (done["handoffId"], done["status"]) == (handoff, "processed")
-    assert [c["status"] for c in commands.json("claims")] == ["completed"]
+    assert [c["status"] for c in commands.records("claims")] == ["completed"]
     assert commands.json(*PICK_UP) is None
 
 
 def test_a_handoff_is_given_up(commands: Commands) -> None:
     handoff = delivered(commands)["handoff"]["handoffId"]
     done = commands.json("dead-letter", handoff, "--agent", "r-1")
-    assert commands.json("handoffs", "--status", "dead_lettered") == [done]
-    assert [c["status"] for c in commands.json("claims")] == ["released"]
+    assert commands.records("handoffs", "--status", "dead_lettered") == [done]
+    assert [c["status"] for c in commands.records("claims")] == ["released"]
     assert commands.json(*PICK_UP) is None
 
 
@@ -93,7 +93,7 @@ def test_a_reply_ends_a_delivery(commands: Commands) -> None:
     who = ("--summary", "fine", "--agent", "r-1", "--role", "reviewer")
     done = commands.json("review", picked["contribution"]["cid"], *who)
     assert done["repliedIds"] == [picked["handoff"]["handoffId"]]
-    assert [c["status"] for c in commands.json("claims")] == ["completed"]
+    assert [c["status"] for c in commands.records("claims")] == ["completed"]
 
 
 @pytest.mark.parametrize("command", ["acknowledge", "dead-letter"])
@@ -102,7 +102,7 @@ def test_a_key_makes_a_retry_one_effect(commands: Commands, command: str) -> Non
     commands.contribute("two")
     picked = commands.json(*PICK_UP, "--key", "k")
     assert commands.json(*PICK_UP, "--key", "k") == picked
-    assert len(commands.json("claims")) == 1
+    assert len(commands.records("claims")) == 1
     who = ("--agent", "r-1", "--role", "reviewer", "--key", "e")
     ended = commands.json(command, picked["handoff"]["handoffId"], *who)
     assert commands.json(command, picked["handoff"]["handoffId"], *who) == ended

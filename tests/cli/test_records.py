@@ -53,7 +53,7 @@ def test_every_option_of_contribute_reaches_the_record(commands: Commands) -> No
 def test_an_idempotency_key_makes_a_retry_one_effect(commands: Commands) -> None:
     first = commands.contribute("once", "--key", "k")
     assert commands.contribute("once", "--key", "k")["cid"] == first["cid"]
-    assert len(commands.json("contributions")) == 1
+    assert len(commands.records("contributions")) == 1
     error = commands.error(
         *("contribute", "--kind", "work", "--summary", "twice", "--agent", "coder-1"),
         *("--role", "coder", "--key", "k"),
@@ -68,19 +68,19 @@ def test_listings_filter_and_limit(commands: Commands) -> None:
     commands.contribute("2", "--created-at", "2026-01-02T00:00:00Z", agent="coder-2")
 
     def summaries(*options: str) -> list[str]:
-        return [c["summary"] for c in commands.json("contributions", *options)]
+        return [c["summary"] for c in commands.records("contributions", *options)]
 
     assert summaries() == ["1", "2"]
     assert summaries("--limit", "1") == ["1"]
     assert summaries("--agent", "coder-2") == ["2"]
     assert summaries("--kind", "review") == []
-    read_back = [Contribution.from_document(c) for c in commands.json("contributions")]
+    read_back = [Contribution.from_document(c) for c in commands.records("contributions")]
     assert read_back[0].cid == first["cid"]
-    assert [h["handoffId"] for h in commands.json("handoffs", "--source", first["cid"])] == (
+    assert [h["handoffId"] for h in commands.records("handoffs", "--source", first["cid"])] == (
         first["handoffIds"]
     )
-    assert len(commands.json("handoffs", "--to-role", "reviewer")) == 2
-    assert commands.json("handoffs", "--status", "replied") == []
+    assert len(commands.records("handoffs", "--to-role", "reviewer")) == 2
+    assert commands.records("handoffs", "--status", "replied") == []
 
 
 def test_a_target_has_one_holder(commands: Commands) -> None:
@@ -93,8 +93,10 @@ def test_a_target_has_one_holder(commands: Commands) -> None:
     assert error["code"] == "CLAIM_CONFLICT"
     assert error["facts"]["holder"] == "a"
     assert error["facts"]["claimId"] == claimed["claim"]["claimId"]
-    assert commands.json("claims", "--target", "file:a", "--status", "active") == [renewed["claim"]]
-    assert commands.json("claims", "--agent", "b") == []
+    assert commands.records("claims", "--target", "file:a", "--status", "active") == [
+        renewed["claim"]
+    ]
+    assert commands.records("claims", "--agent", "b") == []
 
 
 def test_a_bounty_from_its_credits_to_its_claim(commands: Commands) -> None:
@@ -123,8 +125,8 @@ def test_a_bounty_from_its_credits_to_its_claim(commands: Commands) -> None:
     won = commands.json("bounty", "claim", bounty["bountyId"], "--agent", "a")
     assert won["bounty"]["status"] == "claimed"
     assert won["bounty"]["claimId"] == won["claim"]["claimId"]
-    assert commands.json("bounty", "list", "--status", "claimed") == [won["bounty"]]
-    assert commands.json("bounty", "list", "--status", "open") == []
+    assert commands.records("bounty", "list", "--status", "claimed") == [won["bounty"]]
+    assert commands.records("bounty", "list", "--status", "open") == []
     error = commands.error("bounty", "claim", bounty["bountyId"], "--agent", "b", status=4)
     assert error["facts"]["holder"] == "a"
     error = commands.error("bounty", "claim", "none", "--agent", "b", status=3)
@@ -185,7 +187,7 @@ def test_what_an_agent_wrote_reaches_no_terminal_as_a_command(commands: Commands
     assert "\x1b" not in shown + refused.stderr
     text = commands.run("claims", "--json").stdout
     assert text.isascii()
-    (claim,) = json.loads(text)
+    (claim,) = json.loads(text)["records"]
     assert claim["targetRef"] == hostile
 
 

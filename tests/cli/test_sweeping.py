@@ -42,11 +42,11 @@ def overdue(commands: Commands) -> Commands:
 
 
 def statuses(commands: Commands, *listing: str) -> list[str]:
-    return [record["status"] for record in commands.json(*listing)]
+    return [record["status"] for record in commands.records(*listing)]
 
 
 def test_what_has_run_out_is_ended_and_told(overdue: Commands) -> None:
-    bounties = {b["status"]: b["bountyId"] for b in overdue.json("bounty", "list")}
+    bounties = {b["status"]: b["bountyId"] for b in overdue.records("bounty", "list")}
     assert list(bounties) == ["claimed"]
     report = overdue.json("sweep")
     assert report["failures"] == []
@@ -58,7 +58,7 @@ def test_what_has_run_out_is_ended_and_told(overdue: Commands) -> None:
         "bountiesReopened": 1,
         "handoffsExpired": 1,
     }
-    after = {b["bountyId"]: b["status"] for b in overdue.json("bounty", "list")}
+    after = {b["bountyId"]: b["status"] for b in overdue.records("bounty", "list")}
     assert after == {report["bountiesExpired"][0]: "expired", report["bountiesReopened"][0]: "open"}
     assert sorted(statuses(overdue, "claims")) == ["active", "expired", "expired", "expired"]
     assert statuses(overdue, "handoffs") == ["expired"]
@@ -73,7 +73,7 @@ def test_a_table_names_each_record(overdue: Commands) -> None:
         "not all was looked at; more may have run out",
     ]
     limited = overdue.run("sweep", "--limit", "1").stdout.splitlines()
-    (expired,) = [b for b in overdue.json("bounty", "list") if b["status"] == "expired"]
+    (expired,) = [b for b in overdue.records("bounty", "list") if b["status"] == "expired"]
     assert re.split(" {2,}", limited[2]) == ["bounty expired", expired["bountyId"]]
     assert limited[3:] == ["not all was looked at; more may have run out"]
     lines = overdue.run("sweep").stdout.splitlines()[2:]
@@ -85,28 +85,28 @@ def test_a_table_names_each_record(overdue: Commands) -> None:
         "handoff expired",
     ]
     assert [record for _, record in rest[2:]] == [
-        *(b["bountyId"] for b in overdue.json("bounty", "list", "--status", "open")),
-        *(h["handoffId"] for h in overdue.json("handoffs")),
+        *(b["bountyId"] for b in overdue.records("bounty", "list", "--status", "open")),
+        *(h["handoffId"] for h in overdue.records("handoffs")),
     ]
 
 
 def test_a_claim_without_a_heartbeat_for_long_is_expired(overdue: Commands) -> None:
     overdue.json("sweep")
     assert overdue.json("sweep", "--stalled-after", "1000000")["claimsExpired"] == []
-    (kept,) = overdue.json("claims", "--status", "active")
+    (kept,) = overdue.records("claims", "--status", "active")
     assert overdue.json("sweep", "--stalled-after", "3600")["claimsExpired"] == [kept["claimId"]]
 
 
 def test_what_ended_long_ago_is_forgotten(overdue: Commands) -> None:
     overdue.json("sweep")
-    ended = {c["claimId"] for c in overdue.json("claims", "--status", "expired")}
-    (handoff,) = (h["handoffId"] for h in overdue.json("handoffs"))
+    ended = {c["claimId"] for c in overdue.records("claims", "--status", "expired")}
+    (handoff,) = (h["handoffId"] for h in overdue.records("handoffs"))
     assert overdue.run("sweep", "--forget-after", "1h").stdout == "nothing has run out\n"
     lines = overdue.run("sweep", "--forget-after", "0.001s").stdout.splitlines()[2:]
     rows = [tuple(re.split(" {2,}", line.rstrip())) for line in lines]
     assert rows[0] == ("handoff forgotten", handoff)
     assert set(rows[1:]) == {("claim forgotten", claim) for claim in ended}
-    assert overdue.json("handoffs") == []
+    assert overdue.records("handoffs") == []
     assert statuses(overdue, "claims") == ["active"]
     assert overdue.json("audit")["ok"]
 
@@ -134,7 +134,7 @@ REASON = "its amount is reserved, but this grove's settings name no credits stor
 
 def test_what_could_not_be_swept_is_told_and_sets_the_status(failing: Commands) -> None:
     done = failing.run("sweep", status=4)
-    (late,) = failing.json("bounty", "list", "--status", "claimed")
+    (late,) = failing.records("bounty", "list", "--status", "claimed")
     bounty = f"bounty {late['bountyId']}"
     assert done.stderr == (
         f"grove-sm: not swept: bounties record {late['bountyId']}: {bounty}: {REASON}\n"
@@ -249,7 +249,7 @@ BAD = {
 def test_bad_arguments_are_refused_at_once_and_change_nothing(
     overdue: Commands, arguments: tuple[str, ...]
 ) -> None:
-    before = [overdue.json(*listing) for listing in (("claims",), ("bounty", "list"))]
+    before = [overdue.records(*listing) for listing in (("claims",), ("bounty", "list"))]
     error = overdue.error("sweep", *arguments[:-1], status=2)
     assert (error["code"], error["facts"]["field"]) == ("VALIDATION_ERROR", arguments[-1])
-    assert [overdue.json(*listing) for listing in (("claims",), ("bounty", "list"))] == before
+    assert [overdue.records(*listing) for listing in (("claims",), ("bounty", "list"))] == before
