@@ -5,4 +5,6 @@ the store and the journal through which it sees them; `crash`, `freeze` and `wea
 
 `recording` notes what a process does to its files; from that `power` builds the disks that a power
 cut could have left; `damage` harms the disks.
+
+`mutants` are defects of the library itself, planted to see whether its tests notice.
 """
