@@ -1,11 +1,13 @@
 """The commands of a transcript: each a sentence, and what it has the world do."""
 
-from collections.abc import Iterable, Iterator
-from typing import cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, cast
 
 from faults.schedule import When
 from grove_sm import Agent, Grove
-from grove_sm.operations.layout import COLLECTIONS
+from grove_sm.domain import Bounty, Claim, Contribution, Handoff, Record
+from grove_sm.operations.documents import decode
+from grove_sm.operations.layout import BOUNTIES, CLAIMS, COLLECTIONS, CONTRIBUTIONS, HANDOFFS
 from grove_sm.operations.query import Query
 from tests.transcripts import telling
 from tests.transcripts.labels import seconds_of
@@ -13,6 +15,14 @@ from tests.transcripts.links import Lost
 from tests.transcripts.process import Process, Trap
 from tests.transcripts.sentences import Words, call, of_process, sentence
 from tests.transcripts.world import World
+
+_KINDS: Final[Mapping[str, type[Record]]] = {
+    CONTRIBUTIONS: Contribution,
+    HANDOFFS: Handoff,
+    CLAIMS: Claim,
+    BOUNTIES: Bounty,
+}
+"""What a reader makes of what is stored, where the collection tells that."""
 
 
 @sentence("stores in <where><remote>")
@@ -44,6 +54,12 @@ def _deliver(world: World, words: Words) -> None:
 def _change(world: World, words: Words) -> None:
     record_id = world.labels.expand(words["record"])
     world.outside.change(record_id, words["field"], words["text"])
+
+
+@sentence("another program puts <copied> in the place of <record>")
+def _put_in_place(world: World, words: Words) -> None:
+    copied, record_id = (world.labels.expand(words[name]) for name in ("copied", "record"))
+    world.outside.put_in_place(copied, record_id)
 
 
 @sentence("damage <part> of <txid>")
@@ -169,6 +185,8 @@ def _claim(grove: Grove, words: Words) -> Iterator[str]:
 def _read(grove: Grove, words: Words) -> Iterator[str]:
     for collection in _collections(words):
         found = grove.coordinator.page(Query(collection), None)
+        for stored in found if collection in _KINDS else ():
+            decode(_KINDS[collection], stored, collection)
         yield from telling.collection(collection, found)
 
 

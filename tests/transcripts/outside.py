@@ -11,7 +11,7 @@ from grove_sm.commit.contract import Participant
 from grove_sm.commit.record import Entry
 from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.layout import COLLECTIONS
-from grove_sm.operations.plan import Get, Write
+from grove_sm.operations.plan import Get, Stored, Write
 from tests.kinds.placement import Placement
 from tests.transcripts import telling
 from tests.transcripts.links import Network, apply_telling
@@ -74,12 +74,12 @@ class Outside:
 
     def change(self, record_id: str, field: str, value: str) -> None:
         """Change a record as other software would, which knows nothing of the journal."""
-        collection = self._collection_of(record_id)
-        with self._store(collection) as store:
-            (stored,) = store.read(Get(collection, record_id))
-            document = json.dumps({**json.loads(stored.document), field: value})
-            write = Write(collection, record_id, stored.revision, document)
-            store.apply(_FOREIGN, stored.members, (write,))
+        document = json.loads(self._read(record_id).document)
+        self._overwrite(record_id, json.dumps({**document, field: value}))
+
+    def put_in_place(self, other_id: str, record_id: str) -> None:
+        """Put one record's document in the place of another's, as other software would."""
+        self._overwrite(record_id, self._read(other_id).document)
 
     def damage_journal(self, part: str, txid: str) -> None:
         """Flip a bit in the `head` or the `redo` of a transaction, in the journal's file."""
@@ -115,6 +115,18 @@ class Outside:
                 if store.read(Get(collection, record_id)):
                     return collection
         raise AssertionError(f"{record_id} is nowhere")
+
+    def _read(self, record_id: str) -> Stored:
+        collection = self._collection_of(record_id)
+        with self._store(collection) as store:
+            (stored,) = store.read(Get(collection, record_id))
+        return stored
+
+    def _overwrite(self, record_id: str, document: str) -> None:
+        collection, old = self._collection_of(record_id), self._read(record_id)
+        with self._store(collection) as store:
+            write = Write(collection, record_id, old.revision, document)
+            store.apply(_FOREIGN, old.members, (write,))
 
     @contextmanager
     def _store(self, collection: str) -> Iterator[Participant]:

@@ -32,6 +32,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "bounty": r"bounty-\d+",
     "target": r"\w+:\S+",
     "record": r"\S+\d",
+    "copied": r"\S+\d",
     "field": r"\w+",
     "amount": r"\d+",
     "lag": r"\d+",
