@@ -32,7 +32,7 @@ class Page:
             raise ValueError(f"{path} has no place for the table: the lines {_BEGIN} and {_END}")
 
     def write(self, results: Sequence[Result]) -> None:
-        """Put the results into the table; those of mutants that were not judged now stay.
+        """Put the results into the table; those of mutants that could not be judged now stay.
 
         A table of other layers is not gone on with.
         """
@@ -45,7 +45,8 @@ class Page:
         heading = _row([f"{first}: the defect", *others])
         known = {match[1]: match[0] for match in _ROW.finditer(self._text)}
         rows = known if heading in self._text.splitlines() else {}
-        rows |= {each.name: _mutants_row(each) for each in results if each.mutant is not None}
+        told = [each for each in results if each.mutant is not None and not each.trouble]
+        rows |= {each.name: _mutants_row(each) for each in told}
         shown = [rows[each.name] for each in mutants() if each.name in rows]
         yield f"{sum(bool(_CAUGHT.search(line)) for line in shown)} of {len(shown)} are caught:"
         yield ""

@@ -180,7 +180,7 @@ def test_wrong_arguments_are_refused(arguments: Sequence[str], told: str) -> Non
     assert told in done.stderr
 
 
-def test_the_table_of_a_page_keeps_what_was_not_judged_now(tmp_path: Path) -> None:
+def test_the_table_of_a_page_keeps_what_could_not_be_judged_now(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     begin = "<!-- written by: make mutants WRITE=docs/mutants.md -->"
     path.write_text(f"Before.\n{begin}\n<!-- until here -->\nAfter.\n")
@@ -188,7 +188,12 @@ def test_the_table_of_a_page_keeps_what_was_not_judged_now(tmp_path: Path) -> No
     first, second = usable("decision-not-forced"), usable("applied-before-decision")
     Page(path).write([Result(first, {power: Ran(1234, "t", "e")}, 1.0), Result(None, {}, 1.0)])
     assert "\n1 of 1 are caught:\n" in path.read_text()
-    Page(path).write([Result(second, {power: Ran(7)}, 1.0)])
+    Page(path).write(
+        [
+            Result(second, {power: Ran(7)}, 1.0),
+            Result(first, {power: Ran(trouble="it could not be run")}, 1.0),
+        ]
+    )
     text = path.read_text()
     assert "\n1 of 2 are caught:\n" in text
     assert f"| `{first.name}`: {first.defect} | P2 |  |  |  |  | 1,234 |" in text
