@@ -48,7 +48,9 @@ class Page:
         told = [each for each in results if each.mutant is not None and not each.trouble]
         rows |= {each.name: _mutants_row(each) for each in told}
         shown = [rows[each.name] for each in mutants() if each.name in rows]
-        yield f"{sum(bool(_CAUGHT.search(line)) for line in shown)} of {len(shown)} are caught:"
+        caught = sum(bool(_CAUGHT.search(line)) for line in shown)
+        left = len(mutants()) - len(shown)
+        yield f"{caught} of {len(shown)} are caught; {left} are not in the table yet:"
         yield ""
         yield heading
         yield _row(["---"] * (len(others) + 1))
