@@ -49,7 +49,10 @@ _APPENDS: Final = writing(JOURNAL, TURN)
 _VERBS: Final[Mapping[str, Footprint]] = {
     # What a process has asked for is nobody else's to see before it leaves.
     "decide": NOTHING,
-    **dict.fromkeys(("hold", "leave", "abort", "finish", "note", "flush", "forget"), _APPENDS),
+    **dict.fromkeys(
+        ("hold", "leave", "abort", "finish", "note", "intervene", "discard", "flush", "forget"),
+        _APPENDS,
+    ),
 }
 
 

@@ -10,8 +10,10 @@ from functools import partial
 from typing import Final
 
 from faults.schedule import NoAnswer, Schedule
-from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot, Watch
+from grove_sm.commit.contract import Hold, Holder, Journal, Participant, Snapshot
+from grove_sm.commit.intervention import Intervention
 from grove_sm.commit.machine import Decision
+from grove_sm.commit.passing import PassesOn
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown
 from grove_sm.operations.plan import Expectation, Heuristic, Read, Stored, Write
@@ -147,11 +149,11 @@ def _unknown_if(is_at_stake: bool, txid: str) -> Iterator[None]:
         raise OutcomeUnknown(txid=txid, reason=error.reason) from error
 
 
-class FaultyJournal:
+class FaultyJournal(PassesOn):
     """The `Journal` contract around another journal.
 
     Effects: `hold`, `leave` (which records the decision), `abort`, `release`, `finish`, `note`,
-    `flush`, `trim`, `forget`.
+    `intervene`, `discard`, `flush`, `trim`, `forget`.
 
     Args:
         inner: what it is around.
@@ -165,6 +167,11 @@ class FaultyJournal:
         self._inner = inner
         self._schedule = schedule
         self._believed_dead = believed_dead
+
+    @property
+    def _reached(self) -> Journal:
+        self._schedule.look(JOURNAL)
+        return self._inner
 
     @property
     def name(self) -> str:
@@ -220,9 +227,14 @@ class FaultyJournal:
     def note(self, heuristics: Sequence[Heuristic]) -> None:
         self._schedule.run("note", partial(self._inner.note, heuristics))
 
-    def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
-        self._schedule.look(JOURNAL)
-        return self._inner.heuristics(on_damage)
+    def intervene(self, intervention: Intervention) -> None:
+        self._schedule.run("intervene", partial(self._inner.intervene, intervention))
+
+    def discard(
+        self, intervention: Intervention, heuristics: Sequence[Heuristic], *, has_effect: bool
+    ) -> None:
+        discard = partial(self._inner.discard, intervention, heuristics, has_effect=has_effect)
+        self._schedule.run("discard", discard)
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         self._schedule.look(JOURNAL)
@@ -235,9 +247,6 @@ class FaultyJournal:
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         self._schedule.look(JOURNAL)
         return self._inner.history(limit)
-
-    def watch(self) -> AbstractContextManager[Watch | None]:
-        return self._inner.watch()
 
     def flush(self) -> None:
         self._schedule.run("flush", self._inner.flush)

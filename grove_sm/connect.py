@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from grove_sm.commit.contract import Journal, Participant
-from grove_sm.domain.errors import StoreUnavailable, ValidationError
+from grove_sm.domain.errors import GroveError, StoreUnavailable, ValidationError
 from grove_sm.journal.memory import MemoryJournal, MemoryJournalData
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.stores.memory import MemoryStore, Tables
@@ -39,7 +39,14 @@ def check_urls(journal: str, stores: Mapping[str, str], base: Path) -> None:
             raise _unknown_kind(field, url)
 
 
-def open_journal(url: str, base: Path, *, opened_at: str, busy_timeout: float) -> Journal:
+def open_journal(
+    url: str,
+    base: Path,
+    *,
+    opened_at: str,
+    busy_timeout: float,
+    clock: Callable[[], str] | None = None,
+) -> Journal:
     """The journal that a URL names.
 
     Args:
@@ -47,15 +54,16 @@ def open_journal(url: str, base: Path, *, opened_at: str, busy_timeout: float) -
         base: the folder that a relative file is relative to.
         opened_at: the time now.
         busy_timeout: seconds to wait for another process that is deciding, and for an answer.
+        clock: the time whenever something happens there, for operators to read.
 
     Raises ValidationError for another kind of URL, StoreUnavailable or Corrupt.
     """
     if url.startswith(_SQLITE):
         path = _file(url, base, "journal")
-        return SQLiteJournal(path, opened_at=opened_at, busy_timeout=busy_timeout)
+        return SQLiteJournal(path, opened_at=opened_at, clock=clock, busy_timeout=busy_timeout)
     if url.startswith(_MEMORY):
         data = MemoryJournalData() if url == _MEMORY else _memory_journals[url]
-        return MemoryJournal(url, data, patience=busy_timeout)
+        return MemoryJournal(url, data, patience=busy_timeout, opened_at=opened_at, clock=clock)
     raise _unknown_kind("journal", url)
 
 
@@ -79,6 +87,23 @@ def open_stores(
             store.close()
         raise
     return stores
+
+
+def open_reachable(
+    urls: Mapping[str, str], base: Path, *, busy_timeout: float
+) -> dict[str, Participant | GroveError]:
+    """As `open_stores`, but each on its own, and none is made: why not, for one that cannot be."""
+    opened: dict[str, Participant | GroveError] = {}
+    for collection, url in urls.items():
+        try:
+            if url.startswith(_SQLITE):
+                path = _file(url, base, f"stores.{collection}")
+                if not path.exists():
+                    raise StoreUnavailable(store=f"{_SQLITE}{path}", reason="there is no such file")
+            opened |= open_stores({collection: url}, base, busy_timeout=busy_timeout)
+        except GroveError as error:
+            opened[collection] = error
+    return opened
 
 
 def _store(

@@ -32,6 +32,8 @@ from grove_sm.operations.layout import (
 )
 from grove_sm.operations.query import Query
 from grove_sm.settings import Keep, Leases, Settings
+from grove_sm.transactions import Transactions
+from grove_sm.transactions.story import accounted_for
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
 
 log = logging.getLogger("grove_sm")
@@ -64,6 +66,7 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
 
     Attributes:
         contributions, handoffs, claims, bounties, credits: views; see `grove_sm.views`.
+        transactions: what the journal knows, and what operators do; see `grove_sm.transactions`.
         recovery: what recovery did when this was opened.
     """
 
@@ -82,6 +85,7 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
         self.claims = Claims(coordinator)
         self.bounties = Bounties(coordinator)
         self.credits = Credits(coordinator)
+        self.transactions = Transactions(coordinator)
         self.recovery = recover(coordinator)
         forget(coordinator, _OUTCOMES_KEPT)
         self._housekeeping: Housekeeping | None = None
@@ -217,15 +221,19 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
         """
         damaged: list[Corrupt] = []
         # Read before the stores, which then hold all of it.
-        history = self.coordinator.journal.history(_AUDITED_TRANSACTIONS)
+        journal = self.coordinator.journal
+        history = journal.history(_AUDITED_TRANSACTIONS)
         with self.coordinator.snapshots(damaged.append) as views:
             records = {
                 name: views[name].scan(name) if name in views else () for name in COLLECTIONS
             }
+        interventions = journal.interventions(damaged.append)
         return audit(
             records,
             {role: [to.to for to in targets] for role, targets in self.settings.topology.items()},
-            heuristics=self.coordinator.journal.heuristics(damaged.append),
+            heuristics=journal.heuristics(damaged.append),
+            let_go=[each.txid for each in interventions if each.action == "discard"],
+            accounted=accounted_for(journal),
             damaged=damaged,
             committed={
                 txid: entry.members

@@ -67,7 +67,11 @@ def open_coordinator(
     stores = open_stores(settings.stores, base, busy_timeout=patience)
     try:
         journal = open_journal(
-            settings.journal, base, opened_at=format_time(clock()), busy_timeout=patience
+            settings.journal,
+            base,
+            opened_at=format_time(clock()),
+            busy_timeout=patience,
+            clock=lambda: format_time(clock()),
         )
         if trace is not None:
             try:

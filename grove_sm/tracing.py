@@ -20,8 +20,10 @@ from typing import Any, Final
 from blake3 import blake3
 from pydantic_core import to_json
 
-from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot, Watch
+from grove_sm.commit.contract import Hold, Holder, Journal, Participant, Snapshot
+from grove_sm.commit.intervention import Intervention
 from grove_sm.commit.machine import Decision
+from grove_sm.commit.passing import PassesOn
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import INDEXED
@@ -176,7 +178,7 @@ class TracedHold:
         return self._inner.decision
 
 
-class TracedJournal:
+class TracedJournal(PassesOn):
     """The `Journal` contract around another journal.
 
     Args:
@@ -193,6 +195,10 @@ class TracedJournal:
         self._on_close = on_close
         with tracer.call("open", changes=False, format=FORMAT, kind=type(inner).__name__):
             pass
+
+    @property
+    def _reached(self) -> Journal:
+        return self._inner
 
     @property
     def name(self) -> str:
@@ -267,8 +273,11 @@ class TracedJournal:
     def note(self, heuristics: Sequence[Heuristic]) -> None:
         self._inner.note(heuristics)
 
-    def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
-        return self._inner.heuristics(on_damage)
+    def discard(
+        self, intervention: Intervention, heuristics: Sequence[Heuristic], *, has_effect: bool
+    ) -> None:
+        with self._tracer.call("discard", txid=intervention.txid):
+            self._inner.discard(intervention, heuristics, has_effect=has_effect)
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         return self._inner.recall(record_id, now)
@@ -281,9 +290,6 @@ class TracedJournal:
 
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         return self._inner.history(limit)
-
-    def watch(self) -> AbstractContextManager[Watch | None]:
-        return self._inner.watch()
 
     def flush(self) -> None:
         with self._tracer.call("flush"):

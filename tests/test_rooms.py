@@ -38,6 +38,7 @@ LEVELS: Final = {
     "results": 6,
     "views": 7,
     "opening": 7,
+    "transactions": 7,
     "requests": 7,
     "calls": 8,
     "grove": 9,
@@ -57,6 +58,7 @@ PURE: Final = (
     "commit/redo.py",
     "commit/record.py",
     "commit/txid.py",
+    "commit/intervention.py",
     "commit/contract.py",
 )
 ALLOWED: Final = frozenset(

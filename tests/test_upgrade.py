@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from grove_sm import Corrupt, Grove
+from grove_sm.journal import schema as journal_schema
 from grove_sm.settings import write_template
 from grove_sm.stores.schema import FORMAT
 from tests.groves import CODER
@@ -71,6 +72,21 @@ def test_contributions_are_in_the_order_of_their_times_whatever_their_zone(folde
     with Grove.open(folder) as grove:
         first, second, *_ = [c.summary for c in grove.contributions.list()]
     assert (first, second) == ("From elsewhere", "From elsewhere, later")
+
+
+def test_what_was_decided_before_is_still_told(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "journal.db")) as connection:
+        before = connection.execute("SELECT txid, state FROM transactions ORDER BY seq").fetchall()
+    with Grove.open(folder) as grove:
+        told = [(each.txid, each.state) for each in grove.transactions.list(limit=len(before))]
+        assert told[:0:-1] == before[:-1]
+        story = grove.transactions.get(before[0][0])
+        assert [reached.state for reached in story.times] == ["planned"]
+        assert all(part.shows for part in story.writes)
+        assert grove.transactions.heuristics() == ()
+    with closing(sqlite3.connect(folder / "journal.db")) as connection:
+        formats = dict(connection.execute("SELECT component, version FROM grove_formats"))
+    assert formats == {"journal": journal_schema.FORMAT}
 
 
 def test_work_goes_on(folder: Path) -> None:

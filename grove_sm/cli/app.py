@@ -105,7 +105,9 @@ app.command()(demo.demo)
 app.command()(fuzz.fuzz)
 app.add_typer(bounties.app, name="bounty", help="Create, list, claim and end bounties.")
 app.add_typer(credits.app, name="credits", help="Grant, transfer and list credits.")
-app.add_typer(journal.app, name="journal", help="Show transactions, and change nothing.")
+app.add_typer(
+    journal.app, name="journal", help="Show transactions, and deal with what they left undone."
+)
 
 
 def _print_version(is_asked: bool) -> None:

@@ -178,7 +178,12 @@ class Applier:
         """Record heuristic outcomes, if there are any."""
         if heuristics:
             for heuristic in heuristics:
-                log.error("heuristic outcome, other software has written here: %s", heuristic)
+                log.error(
+                    "heuristic outcome of %s: other software has written to %s in %s",
+                    heuristic.txid,
+                    heuristic.record,
+                    heuristic.store,
+                )
             self._journal.note(heuristics)
 
     def take_applied(self) -> dict[str, Transaction]:

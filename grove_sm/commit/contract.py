@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from grove_sm.commit.intervention import Intervention
 from grove_sm.commit.machine import Decision
-from grove_sm.commit.record import Entry, Recorded
+from grove_sm.commit.record import Entry, Recorded, Redo, members_of
 from grove_sm.domain.errors import Corrupt, StoreUnavailable
 from grove_sm.operations.plan import (
     Expectation,
@@ -181,6 +182,47 @@ class Holder(NamedTuple):
         return any(collection == read.collection for collection, _ in self.members)
 
 
+class Opener(NamedTuple):
+    """Who opened a journal as one of its coordinators, and when."""
+
+    host: str
+    process: int
+    opened_at: str
+
+
+class Recounted(NamedTuple):
+    """What the journal keeps of a transaction for people to read.
+
+    `times` tells when the transaction came to each of the states that it has been in, as far as
+    that is known, in order. `entry` is without redo; it and `redo` are None where they are
+    damaged, `redo` also before the decision and once the transaction is finished. `damage` says
+    what could not be read.
+    """
+
+    txid: str
+    coordinator: int
+    state: str
+    times: tuple[tuple[str, str], ...]
+    entry: Entry | None
+    redo: Redo | None
+    damage: Corrupt | None
+
+    @property
+    def keys(self) -> tuple[str, ...] | None:
+        """What it holds or held; None where damage hides that."""
+        part = self.entry or self.redo
+        return None if part is None else part.keys
+
+    @property
+    def members(self) -> tuple[tuple[str, str, int], ...] | None:
+        """What it writes, as (collection, id, revision); None where damage hides that."""
+        if self.entry is not None:
+            return members_of(self.entry.members)
+        if self.redo is not None:
+            return tuple((w.collection, w.record_id, w.revision) for w in self.redo.writes)
+        return None
+
+
 class Hold(Protocol):
     """The keys of one transaction, held or refused, until the `with` block that it opens ends.
 
@@ -284,12 +326,37 @@ class Journal(Protocol):
         """Drop the redo of applied transactions whose participants hold the writes durably."""
 
     def note(self, heuristics: Sequence[Heuristic]) -> None:
-        """Record heuristic outcomes, durably, for audit and an operator."""
+        """Record heuristic outcomes, durably, for audit and an operator.
+
+        One that has been recorded, or resolved, is not recorded again.
+        """
 
     def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
         """Every recorded heuristic outcome that nobody has resolved.
 
         Raises Corrupt for a damaged one, unless `on_damage` takes it.
+        """
+
+    def interventions(self, on_damage: OnDamage | None = None) -> tuple[Intervention, ...]:
+        """Everything that operators did, in order; damage as in `heuristics`."""
+
+    def intervene(self, intervention: Intervention) -> None:
+        """Record, durably, that an operator has resolved a heuristic outcome.
+
+        Raises StateConflict if somebody has resolved it before.
+        """
+
+    def discard(
+        self, intervention: Intervention, heuristics: Sequence[Heuristic], *, has_effect: bool
+    ) -> None:
+        """Let go of the damaged record of an unfinished transaction, durably.
+
+        Its keys are free and its redo is gone, and who did it is recorded. It counts as committed
+        if it had been decided, or has an effect that can be seen; then the outcomes that this
+        leaves are recorded too. Otherwise it counts as aborted. All of this is one step.
+
+        Raises NotFound if there is no such unfinished transaction, StateConflict if its record is
+        whole, which recovery then brings to its end.
         """
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
@@ -301,6 +368,12 @@ class Journal(Protocol):
         One that the journal never heard of is presumed aborted, and from then on it is. Raises
         NotFound if it is older than what is kept.
         """
+
+    def recount(self, txid: str) -> Recounted | None:
+        """What is kept of a transaction; None if the journal has no record of it."""
+
+    def opener(self, coordinator: int) -> Opener | None:
+        """Who opened the journal as a coordinator; None if that is not known any more."""
 
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         """The newest transactions: id, state, and entry without redo (None where damaged)."""
@@ -318,7 +391,10 @@ class Journal(Protocol):
         """Reclaim what the journal's own log no longer needs."""
 
     def forget(self, before: str) -> None:
-        """Forget outcomes and run-out keys from before this time, a bounded number a call."""
+        """Forget outcomes and run-out keys from before this time, a bounded number a call.
+
+        Transactions that had a heuristic outcome are kept.
+        """
 
     def close(self) -> None:
         """Let go of files, connections and liveness. Decides nothing and finishes nothing."""

@@ -76,6 +76,11 @@ def make_entry(
     )
 
 
+def members_of(members: str) -> tuple[tuple[str, str, int], ...]:
+    """What a transaction writes, as (collection, id, revision), from the text that names it."""
+    return tuple((collection, key, revision) for collection, key, revision in from_json(members))
+
+
 def checksum(text: str) -> str:
     """A digest of a text, as the journal and the stores keep it beside the text."""
     return blake3(text.encode()).hexdigest()[:_CHECKSUM_DIGITS]

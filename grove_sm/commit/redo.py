@@ -45,4 +45,4 @@ def heuristic(write: Write, txid: str, found: Stored | Deleted | None, store: st
     actual = f"revision {found.revision} by {found.txid}" if found else "no record"
     if isinstance(found, Deleted):
         actual = f"that it was deleted as {actual}"
-    return Heuristic(txid, store, write.collection, write.record_id, expected, actual)
+    return Heuristic(txid, store, write.collection, write.record_id, expected, actual, write)

@@ -13,6 +13,14 @@ def text_argument(field: str, value: object) -> str:
         raise flaw.at(field) from None
 
 
+def name_argument(field: str, value: object) -> str:
+    """As `text_argument`, for what has to name somebody or something: not blank either."""
+    text = text_argument(field, value)
+    if not text.strip():
+        raise ValidationError(field=field, rule="must not be empty", value=text)
+    return text
+
+
 def agent_argument(value: object) -> Agent:
     """The value, if it is an agent. Raises ValidationError."""
     if not isinstance(value, Agent):

@@ -179,6 +179,14 @@ def format_time(moment: datetime) -> str:
     return text.removesuffix("+00:00") + "Z"
 
 
+def is_time(value: object) -> bool:
+    """Whether a value is a time as records keep it."""
+    try:
+        return isinstance(value, str) and format_time(parse_time(value)) == value
+    except (ValueError, OverflowError):
+        return False
+
+
 def parse_time(text: str) -> datetime:
     """The moment of a time as records keep it, in UTC."""
     return datetime.fromisoformat(text)

@@ -1,13 +1,16 @@
 """A journal in this process's memory: for tests, and for work that need not outlive the process."""
 
+import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from socket import gethostname
 
-from grove_sm.commit.contract import Holder, OnDamage
+from grove_sm.commit.contract import Holder, OnDamage, Opener, Recounted
+from grove_sm.commit.intervention import Intervention, is_whole, require_unresolved
 from grove_sm.commit.machine import Decision
-from grove_sm.commit.record import Entry, Recorded
+from grove_sm.commit.record import Entry, Recorded, Redo
 from grove_sm.commit.txid import coordinator_of, first_txid_at
 from grove_sm.domain.errors import NotFound, StoreUnavailable
 from grove_sm.domain.values import parse_time
@@ -19,6 +22,7 @@ from grove_sm.operations.plan import Heuristic
 class _Row:
     state: str
     entry: Entry
+    times: list[tuple[str, str]] = field(default_factory=list)
 
     def holder(self) -> Holder:
         return holder_of(self.entry, self.state)
@@ -33,6 +37,8 @@ class MemoryJournalData:
     unapplied: dict[str, _Row] = field(default_factory=dict)
     keys: dict[str, tuple[str, Recorded]] = field(default_factory=dict)
     heuristics: list[Heuristic] = field(default_factory=list)
+    interventions: list[Intervention] = field(default_factory=list)
+    openers: dict[int, Opener] = field(default_factory=dict)
     alive: set[int] = field(default_factory=set)
     coordinators: int = 0
     horizon: str = ""
@@ -59,12 +65,23 @@ class MemoryJournal:
         name: the journal's URL.
         data: what it holds; shared by those who pass the same object.
         patience: seconds to wait for another coordinator's turn to end.
+        opened_at: the time now, for operators.
+        clock: the time whenever something happens, for operators; by default none is kept.
     """
 
-    def __init__(self, name: str, data: MemoryJournalData, *, patience: float = 5.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        data: MemoryJournalData,
+        *,
+        patience: float = 5.0,
+        opened_at: str = "",
+        clock: Callable[[], str] | None = None,
+    ) -> None:
         self._name = name
         self._data = data
         self._patience = patience
+        self._clock = clock
         self._closed = False
         with self._opened():
             if not data.alive:
@@ -72,6 +89,7 @@ class MemoryJournal:
             data.coordinators += 1
             self._coordinator = data.coordinators
             data.alive.add(self._coordinator)
+            data.openers[self._coordinator] = Opener(gethostname(), os.getpid(), opened_at)
 
     @property
     def name(self) -> str:
@@ -96,7 +114,7 @@ class MemoryJournal:
             hold = self._met(entry)
             yield hold
             if hold.asked is Decision.COMMIT:
-                self._commit(_Row("committed", entry))
+                self._commit(_Row("planned", entry))
             hold.settle(hold.asked or Decision.ABORT)
 
     @contextmanager
@@ -121,7 +139,7 @@ class MemoryJournal:
         with self._opened() as data:
             row = data.rows[entry.txid]
             if row.state == "planned":
-                self._commit(_Row("committed", entry))
+                self._commit(_Row("planned", entry))
                 hold.settle(Decision.COMMIT)
             else:
                 hold.settle(Decision.ABORT)
@@ -145,7 +163,7 @@ class MemoryJournal:
             if row is None:
                 return Decision.ABORT
             if row.state == "planned":
-                row.state = "aborted"
+                self._move(row, "aborted")
                 del data.unfinished[txid], data.unapplied[txid]
             return Decision.ABORT if row.state == "aborted" else Decision.COMMIT
 
@@ -153,7 +171,7 @@ class MemoryJournal:
         with self._opened() as data:
             row = data.unfinished.get(txid)
             if row is not None and row.state == "committed":
-                row.state = "applied"
+                self._move(row, "applied")
                 del data.unapplied[txid]
 
     def flush(self) -> None:
@@ -164,17 +182,42 @@ class MemoryJournal:
             for txid in txids:
                 row = data.unfinished.get(txid)
                 if row is not None and row.state == "applied":
-                    row.state = "finished"
+                    self._move(row, "finished")
                     row.entry = row.entry._replace(writes=(), result={}, idempotency=None)
                     del data.unfinished[txid]
 
     def note(self, heuristics: Sequence[Heuristic]) -> None:
         with self._opened() as data:
-            data.heuristics.extend(h for h in heuristics if h not in data.heuristics)
+            for outcome in heuristics:
+                if outcome not in data.heuristics and not self._is_resolved(outcome):
+                    data.heuristics.append(outcome)
 
     def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:  # noqa: ARG002 - nothing is damaged here
         with self._opened() as data:
-            return tuple(data.heuristics)
+            return tuple(found for found in data.heuristics if not self._is_resolved(found))
+
+    def interventions(self, on_damage: OnDamage | None = None) -> tuple[Intervention, ...]:  # noqa: ARG002
+        with self._opened() as data:
+            return tuple(data.interventions)
+
+    def intervene(self, intervention: Intervention) -> None:
+        with self._opened() as data:
+            outcome = intervention.outcome
+            if outcome is not None:
+                require_unresolved(outcome, data.interventions)
+            data.interventions.append(intervention)
+
+    def discard(
+        self,
+        intervention: Intervention,
+        heuristics: Sequence[Heuristic],  # noqa: ARG002
+        *,
+        has_effect: bool,  # noqa: ARG002
+    ) -> None:
+        with self._opened() as data:
+            if intervention.txid not in data.unfinished:
+                raise NotFound(record=f"unfinished transaction {intervention.txid}")
+        raise is_whole(intervention.txid)
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         with self._opened() as data:
@@ -196,6 +239,22 @@ class MemoryJournal:
             if row.state == "planned":
                 return None
             return Decision.ABORT if row.state == "aborted" else Decision.COMMIT
+
+    def recount(self, txid: str) -> Recounted | None:
+        with self._opened() as data:
+            row = data.rows.get(txid)
+            if row is None:
+                return None
+            entry = row.entry._replace(writes=(), result={}, idempotency=None)
+            times = (("planned", entry.created_at), *row.times)
+            redo = None
+            if row.state in ("committed", "applied"):
+                redo = Redo(row.entry.writes, row.entry.result, row.entry.idempotency, entry.keys)
+            return Recounted(txid, entry.coordinator, row.state, times, entry, redo, None)
+
+    def opener(self, coordinator: int) -> Opener | None:
+        with self._opened() as data:
+            return data.openers.get(coordinator)
 
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         with self._opened() as data:
@@ -220,8 +279,9 @@ class MemoryJournal:
     def forget(self, before: str) -> None:
         oldest_kept = first_txid_at(parse_time(before))
         with self._opened() as data:
+            kept = data.unfinished.keys() | {outcome.txid for outcome in data.heuristics}
             for txid in list(data.rows):
-                if txid not in data.unfinished and txid < oldest_kept:
+                if txid not in kept and txid < oldest_kept:
                     del data.rows[txid]
                     data.horizon = max(data.horizon, txid)
             for record_id, (expires_at, _) in list(data.keys.items()):
@@ -237,6 +297,7 @@ class MemoryJournal:
         for row in self._data.unfinished.values():
             if row.state == "applied":
                 row.state = "committed"
+                row.times = [(state, at) for state, at in row.times if state != "applied"]
         self._data.unapplied = dict(self._data.unfinished)
 
     def _met(self, entry: Entry) -> DecidedHold:
@@ -253,12 +314,21 @@ class MemoryJournal:
 
     def _commit(self, row: _Row) -> None:
         entry = row.entry
+        self._move(row, "committed")
         self._keep(row)
         if entry.idempotency:
             recorded = Recorded(entry.txid, entry.idempotency.fields, entry.result)
             self._data.keys[entry.idempotency.record_id] = (entry.idempotency.expires_at, recorded)
         for decided in tuple(self._data.watches):
             decided.set()
+
+    def _move(self, row: _Row, state: str) -> None:
+        row.state = state
+        if self._clock is not None:
+            row.times.append((state, self._clock()))
+
+    def _is_resolved(self, outcome: Heuristic) -> bool:
+        return any(each.resolves(outcome) for each in self._data.interventions)
 
     def _keep(self, row: _Row) -> None:
         data, txid = self._data, row.entry.txid

@@ -16,7 +16,7 @@ from typing import Final
 
 import sqlite_utils
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MIGRATIONS: Final = sqlite_utils.Migrations("grove_journal")
 
 UNFINISHED: Final = "state NOT IN ('finished', 'aborted')"
@@ -56,3 +56,15 @@ def create(database: sqlite_utils.Database) -> None:
         not_null={"txid", "store", "heuristic"},
     )
     database.table("horizon").create({"id": int, "txid": str}, pk="id", not_null={"txid"})
+
+
+@MIGRATIONS()
+def tell_operators(database: sqlite_utils.Database) -> None:
+    """Format 2: when a transaction came to its states, and what operators did about it."""
+    for time in ("decided_at", "applied_at", "finished_at"):
+        database.table("transactions").add_column(time, str)
+    database.table("interventions").create(
+        {"id": int, "txid": str, "intervention": str},
+        pk="id",
+        not_null={"txid", "intervention"},
+    )

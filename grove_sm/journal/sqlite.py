@@ -8,25 +8,26 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from grove_sm.commit.contract import Holder, OnDamage, Watch
+from grove_sm.commit.contract import Holder, OnDamage, Opener, Recounted, Watch
+from grove_sm.commit.intervention import Intervention
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import (
     Entry,
     Recorded,
-    decode_entry,
-    decode_head,
-    decode_redo,
     encode_head,
     encode_redo,
     seal,
     unseal,
 )
 from grove_sm.commit.txid import coordinator_of, first_txid_at
-from grove_sm.domain.errors import Corrupt, GroveError, NotFound, OutcomeUnknown
+from grove_sm.domain.errors import GroveError, NotFound, OutcomeUnknown
 from grove_sm.domain.values import parse_time
+from grove_sm.journal import rows
 from grove_sm.journal.append import Appender
 from grove_sm.journal.hold import DecidedHold, holder_of
 from grove_sm.journal.liveness import Liveness
+from grove_sm.journal.resolving import Resolving
+from grove_sm.journal.rows import Rows
 from grove_sm.journal.schema import FORMAT, MIGRATIONS, UNFINISHED
 from grove_sm.journal.watching import watch_file
 from grove_sm.operations.plan import Heuristic
@@ -34,46 +35,6 @@ from grove_sm.sqlite_file import SQLiteFile, translate
 
 _TRIM_STEP: Final = 1000
 
-# Not by the two states that it means, so that a damaged state is met too.
-_UNAPPLIED_IDS: Final = (
-    f"SELECT seq, txid FROM transactions WHERE {UNFINISHED} AND state < 'applied' UNION ALL "
-    f"SELECT seq, txid FROM transactions WHERE {UNFINISHED} AND state > 'applied'"
-)
-_ALL_UNFINISHED: Final = (
-    "SELECT txid, coordinator, state, head, redo "
-    f"FROM transactions INDEXED BY unfinished_transactions WHERE {UNFINISHED} ORDER BY seq"
-)
-_STATES: Final = ("planned", "committed", "applied")
-_ONE_UNFINISHED: Final = (
-    "SELECT txid, coordinator, state, head, redo FROM transactions "
-    f"WHERE {UNFINISHED} AND state IN {_STATES} AND txid = ?"
-)
-_ONE_IN_ANY_STATE: Final = (
-    "SELECT txid, coordinator, state, head, redo "
-    f"FROM transactions INDEXED BY unfinished_transactions WHERE {UNFINISHED} AND txid = ?"
-)
-_APPEND: Final = (
-    "INSERT INTO transactions (txid, coordinator, state, head, redo) VALUES (?, ?, ?, ?, ?)"
-)
-_COMMIT_PLANNED: Final = (
-    "UPDATE transactions SET state = 'committed', redo = ? "
-    f"WHERE {UNFINISHED} AND state = 'planned' AND txid = ?"
-)
-_ABORT_PLANNED: Final = (
-    "UPDATE transactions SET state = 'aborted', redo = NULL "
-    f"WHERE {UNFINISHED} AND state = 'planned' AND txid = ?"
-)
-_MARK_APPLIED: Final = (
-    "UPDATE transactions SET state = 'applied' "
-    f"WHERE {UNFINISHED} AND state = 'committed' AND txid = ?"
-)
-_TAKE_MARKS_BACK: Final = (
-    f"UPDATE transactions SET state = 'committed' WHERE {UNFINISHED} AND state = 'applied'"
-)
-_FINISH: Final = (
-    "UPDATE transactions SET state = 'finished', redo = NULL "
-    f"WHERE {UNFINISHED} AND state = 'applied' AND txid = ?"
-)
 _RECORD_KEY: Final = (
     "INSERT OR REPLACE INTO idempotency_keys (record_id, expires_at, recorded) VALUES (?, ?, ?)"
 )
@@ -86,12 +47,20 @@ class SQLiteJournal:
         path: the file, made if there is none; its folder must exist. `<path>-coordinators`
             beside it holds the locks by which coordinators are known to live.
         opened_at: the time now, for operators.
+        clock: the time whenever something happens, for operators; by default always that.
         busy_timeout: seconds to wait for another process before giving up.
 
     Raises StoreUnavailable, Corrupt, or ValidationError for a newer format.
     """
 
-    def __init__(self, path: Path, *, opened_at: str, busy_timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        opened_at: str,
+        clock: Callable[[], str] | None = None,
+        busy_timeout: float = 5.0,
+    ) -> None:
         self._name = f"sqlite:///{path}"
         self._file = SQLiteFile(
             path,
@@ -101,6 +70,9 @@ class SQLiteJournal:
             migrations=MIGRATIONS,
             busy_timeout=busy_timeout,
         )
+        self._now = clock or (lambda: opened_at)
+        self._rows = Rows(self._name)
+        self._resolving = Resolving(self._name)
         self._unwritten: set[str] = set()
         self._own: dict[str, Holder] = {}
         with ExitStack() as undo:
@@ -138,7 +110,8 @@ class SQLiteJournal:
                 connection = section.writing()
                 head, redo = encode_head(entry), encode_redo(entry)
                 connection.execute(
-                    _APPEND, (entry.txid, entry.coordinator, "committed", head, redo)
+                    rows.APPEND,
+                    (entry.txid, entry.coordinator, "committed", head, redo, self._now()),
                 )
                 self._record_key(connection, entry)
                 section.join(entry.txid)
@@ -152,7 +125,8 @@ class SQLiteJournal:
             hold = DecidedHold(*self._met(connection, entry))
             if hold.is_free:
                 connection.execute(
-                    _APPEND, (entry.txid, entry.coordinator, "planned", encode_head(entry), None)
+                    rows.APPEND,
+                    (entry.txid, entry.coordinator, "planned", encode_head(entry), None, None),
                 )
         try:
             yield hold
@@ -171,7 +145,8 @@ class SQLiteJournal:
     def _commit_planned(self, entry: Entry) -> Decision:
         with self._appender.section() as section:
             connection = section.writing()
-            changed = connection.execute(_COMMIT_PLANNED, (encode_redo(entry), entry.txid)).rowcount
+            values = (encode_redo(entry), self._now(), entry.txid)
+            changed = connection.execute(rows.COMMIT_PLANNED, values).rowcount
             if changed:
                 self._record_key(connection, entry)
             section.join(entry.txid)
@@ -184,8 +159,8 @@ class SQLiteJournal:
 
     def unfinished(self) -> tuple[Holder, ...]:
         with self._file.errors:
-            rows = self._file.connection.execute(_ALL_UNFINISHED).fetchall()
-        holders = (self._holder(row) for row in rows)
+            found = self._file.connection.execute(rows.ALL_UNFINISHED).fetchall()
+        holders = (self._rows.holder(row) for row in found)
         return tuple(
             holder._replace(state="applied") if holder.txid in self._unwritten else holder
             for holder in holders
@@ -194,7 +169,7 @@ class SQLiteJournal:
     def load(self, txid: str) -> Entry | None:
         is_own = txid in self._own
         with self._file.errors:
-            row = self._one(self._file.connection, txid)
+            row = rows.one(self._file.connection, txid)
         if row is None:
             if is_own:
                 # Another coordinator has finished and forgotten what this one committed.
@@ -203,16 +178,13 @@ class SQLiteJournal:
             return None
         if row[2] == "planned":
             return None
-        what, where = f"transaction {txid}", self._place(txid)
-        if row[2] not in _STATES:
-            raise Corrupt(what=what, where=where, reason=f"its state is {row[2]!r}")
-        return decode_entry(row[3], row[4], txid, what=what, where=where)
+        return self._rows.entry(row)
 
     def abort(self, txid: str) -> Decision:
         with self._appender.aside() as connection:
-            if connection.execute(_ABORT_PLANNED, (txid,)).rowcount:
+            if connection.execute(rows.ABORT_PLANNED, (self._now(), txid)).rowcount:
                 return Decision.ABORT
-            state = self._state(connection, txid)
+            state = rows.state_of(connection, txid)
         return Decision.ABORT if state in (None, "aborted") else Decision.COMMIT
 
     def release(self, txid: str) -> None:
@@ -227,39 +199,48 @@ class SQLiteJournal:
             return
         with self._appender.aside() as connection:
             on_committed = self._mark_released(connection)
-            connection.executemany(_FINISH, [(txid,) for txid in txids])
+            now = self._now()
+            connection.executemany(rows.FINISH, [(now, txid) for txid in txids])
         on_committed()
 
     def note(self, heuristics: Sequence[Heuristic]) -> None:
         with self._appender.aside() as connection:
-            for heuristic in heuristics:
-                row = (heuristic.txid, heuristic.store, seal(heuristic))
-                known = connection.execute(
-                    "SELECT 1 FROM heuristics WHERE txid = ? AND store = ? AND heuristic = ?", row
-                ).fetchone()
-                if known is None:
-                    connection.execute(
-                        "INSERT INTO heuristics (txid, store, heuristic) VALUES (?, ?, ?)", row
-                    )
+            self._resolving.note(connection, heuristics)
         self._file.force()
 
     def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
         with self._file.errors:
-            rows = self._file.connection.execute(
-                "SELECT txid, heuristic FROM heuristics ORDER BY id"
-            ).fetchall()
-        where = f"{self._name}, table heuristics"
-        found = []
-        for txid, sealed in rows:
-            try:
-                parts = unseal(sealed, what=f"heuristic outcome of {txid}", where=where)
-            except Corrupt as error:
-                if on_damage is None:
-                    raise
-                on_damage(error)
-            else:
-                found.append(Heuristic(*parts))
-        return tuple(found)
+            return self._resolving.heuristics(self._file.connection, on_damage)
+
+    def interventions(self, on_damage: OnDamage | None = None) -> tuple[Intervention, ...]:
+        with self._file.errors:
+            return self._resolving.interventions(self._file.connection, on_damage)
+
+    def intervene(self, intervention: Intervention) -> None:
+        with self._appender.aside() as connection:
+            self._resolving.intervene(connection, intervention)
+        self._file.force()
+
+    def discard(
+        self, intervention: Intervention, heuristics: Sequence[Heuristic], *, has_effect: bool
+    ) -> None:
+        txid = intervention.txid
+        with self._appender.aside() as connection:
+            # A damaged id may be no text, so that no condition finds it.
+            found = connection.execute(rows.ALL_UNFINISHED_NUMBERED).fetchall()
+            row = next((row for row in found if row[1] == txid), None)
+            if row is None:
+                raise NotFound(record=f"unfinished transaction {txid}")
+            self._rows.require_damaged(row[1:])
+            was_decided = row[3] in ("committed", "applied") or row[-1] is not None
+            is_committed = has_effect or was_decided
+            state = "finished" if is_committed else "aborted"
+            connection.execute(rows.DISCARD, (state, self._now(), state, row[0]))
+            self._resolving.intervene(connection, intervention)
+            if is_committed:
+                self._resolving.note(connection, heuristics)
+        self._file.force()
+        self._own.pop(txid, None)
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         with self._file.errors:
@@ -270,7 +251,7 @@ class SQLiteJournal:
         with self._file.errors:
             connection = self._file.connection
             was_alive = coordinator != self._coordinator and self.is_alive(coordinator)
-            state = self._state(connection, txid)
+            state = rows.state_of(connection, txid)
             horizon = connection.execute("SELECT txid FROM horizon WHERE id = 1").fetchone()
         if state is None and horizon and txid <= horizon[0]:
             raise NotFound(
@@ -285,13 +266,24 @@ class SQLiteJournal:
             self._file.force()
         return Decision.ABORT if state == "aborted" else Decision.COMMIT
 
+    def recount(self, txid: str) -> Recounted | None:
+        with self._file.errors:
+            return self._rows.recount(self._file.connection, txid)
+
+    def opener(self, coordinator: int) -> Opener | None:
+        with self._file.errors:
+            row = self._file.connection.execute(
+                "SELECT host, pid, opened_at FROM coordinators WHERE id = ?", (coordinator,)
+            ).fetchone()
+        return None if row is None else Opener(*row)
+
     def history(self, limit: int) -> tuple[tuple[str, str, Entry | None], ...]:
         """The newest transactions: id, state, and entry without redo (None if damaged)."""
         with self._file.errors:
-            rows = self._file.connection.execute(
+            found = self._file.connection.execute(
                 "SELECT txid, state, head FROM transactions ORDER BY seq DESC LIMIT ?", (limit,)
             ).fetchall()
-        return tuple((txid, state, self._head(txid, head)) for txid, state, head in rows)
+        return tuple((txid, state, self._rows.head(txid, head)) for txid, state, head in found)
 
     def watch(self) -> AbstractContextManager[Watch | None]:
         # Every decision is written there, and this connection keeps it from going away.
@@ -306,7 +298,8 @@ class SQLiteJournal:
             stale = connection.execute(
                 "SELECT seq, txid FROM "
                 "(SELECT seq, txid, state FROM transactions ORDER BY seq LIMIT ?) "
-                "WHERE txid < ? AND state IN ('finished', 'aborted')",
+                "WHERE txid < ? AND state IN ('finished', 'aborted') "
+                "AND txid NOT IN (SELECT txid FROM heuristics)",
                 (_TRIM_STEP, oldest_kept),
             ).fetchall()
             if stale:
@@ -335,17 +328,17 @@ class SQLiteJournal:
 
     def _gone(self, connection: sqlite3.Connection) -> list[int]:
         """Dead coordinators that have left nothing unfinished."""
-        rows = connection.execute(
+        found = connection.execute(
             "SELECT id FROM coordinators WHERE id NOT IN "
             "(SELECT coordinator FROM transactions "
-            f"WHERE {UNFINISHED} AND state IN {_STATES}) LIMIT ?",
+            f"WHERE {UNFINISHED} AND state IN {rows.STATES}) LIMIT ?",
             (_TRIM_STEP,),
         )
-        return [coordinator for (coordinator,) in rows if not self.is_alive(coordinator)]
+        return [coordinator for (coordinator,) in found if not self.is_alive(coordinator)]
 
     def _anybody_lives(self, connection: sqlite3.Connection, *, but: int) -> bool:
-        rows = connection.execute("SELECT id FROM coordinators WHERE id <> ?", (but,)).fetchall()
-        return any(self.is_alive(coordinator) for (coordinator,) in rows)
+        found = connection.execute("SELECT id FROM coordinators WHERE id <> ?", (but,)).fetchall()
+        return any(self.is_alive(coordinator) for (coordinator,) in found)
 
     def _register(self, opened_at: str) -> int:
         with self._file.errors, self._file.transaction() as connection:
@@ -356,7 +349,7 @@ class SQLiteJournal:
             coordinator = cursor.lastrowid
             assert coordinator is not None  # noqa: S101 - an INSERT always has one
             if not self._anybody_lives(connection, but=coordinator):
-                connection.execute(_TAKE_MARKS_BACK)
+                connection.execute(rows.TAKE_MARKS_BACK)
             # Before the row can be seen, so that nobody ever finds a live coordinator dead.
             self._liveness.acquire(coordinator)
         return coordinator
@@ -378,45 +371,15 @@ class SQLiteJournal:
 
     def _others(self, connection: sqlite3.Connection) -> list[Holder]:
         """Who holds keys, in commit order, but for what this object has committed itself."""
-        found = connection.execute(_UNAPPLIED_IDS).fetchall()
+        found = connection.execute(rows.UNAPPLIED_IDS).fetchall()
         own, released = self._own, self._unwritten
         others = []
         for _, txid in sorted(found):
             if txid not in released and txid not in own:
-                row = self._one(connection, txid)
+                row = rows.one(connection, txid)
                 if row is not None:
-                    others.append(self._holder(row))
+                    others.append(self._rows.holder(row))
         return others
-
-    @staticmethod
-    def _one(connection: sqlite3.Connection, txid: str) -> tuple[str, int, str, str, str] | None:
-        found = connection.execute(_ONE_UNFINISHED, (txid,)).fetchone()
-        if found is None:
-            # Rare: it is finished, or its state is damaged.
-            found = connection.execute(_ONE_IN_ANY_STATE, (txid,)).fetchone()
-        row: tuple[str, int, str, str, str] | None = found
-        return row
-
-    def _holder(self, row: tuple[str, int, str, str, str | None]) -> Holder:
-        txid, coordinator, state, head, redo = row
-        if state not in _STATES:
-            # Who meets it has to load it, and is then told.
-            state = "committed"
-        entry = self._head(txid, head)
-        if entry is not None:
-            return holder_of(entry, state)
-        try:
-            found = decode_redo(redo, txid, what=f"transaction {txid}", where=self._place(txid))
-        except Corrupt:
-            return Holder(txid, coordinator, state, None, None)
-        written = frozenset((write.collection, write.record_id) for write in found.writes)
-        return Holder(txid, coordinator, state, frozenset(found.keys), written)
-
-    def _head(self, txid: str, head: object) -> Entry | None:
-        try:
-            return decode_head(head, txid, what=f"transaction {txid}", where=self._place(txid))
-        except Corrupt:
-            return None
 
     def _recall(self, connection: sqlite3.Connection, record_id: str, now: str) -> Recorded | None:
         row = connection.execute(
@@ -439,18 +402,9 @@ class SQLiteJournal:
 
     def _mark_released(self, connection: sqlite3.Connection) -> Callable[[], None]:
         released = tuple(self._unwritten)
-        connection.executemany(_MARK_APPLIED, [(txid,) for txid in released])
+        now = self._now()
+        connection.executemany(rows.MARK_APPLIED, [(now, txid) for txid in released])
         return lambda: self._unwritten.difference_update(released)
-
-    @staticmethod
-    def _state(connection: sqlite3.Connection, txid: str) -> str | None:
-        row = SQLiteJournal._one(connection, txid)
-        if row is not None:
-            return str(row[2])
-        row = connection.execute(
-            "SELECT state FROM transactions WHERE txid = ?", (txid,)
-        ).fetchone()
-        return str(row[0]) if row else None
 
     def _settle(self, txid: str, error: sqlite3.Error) -> GroveError:
         """What became of a transaction whose commit failed."""
@@ -473,13 +427,12 @@ class SQLiteJournal:
         unseen, where a later recovery of the file would find it. What is written here takes its
         place, so that the outcome is the one told.
         """
-        state = self._state(connection, txid)
+        state = rows.state_of(connection, txid)
         if state is None:
             head = seal((txid, self._coordinator, "abort", "", (), "[]"))
-            connection.execute(_APPEND, (txid, self._coordinator, "aborted", head, None))
+            connection.execute(
+                rows.APPEND, (txid, self._coordinator, "aborted", head, None, self._now())
+            )
         elif state == "planned":
-            connection.execute(_ABORT_PLANNED, (txid,))
+            connection.execute(rows.ABORT_PLANNED, (self._now(), txid))
         return "aborted" if state in (None, "planned") else state
-
-    def _place(self, txid: str) -> str:
-        return f"{self._name}, table transactions, txid {txid}"

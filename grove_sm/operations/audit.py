@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,7 @@ from grove_sm.domain import (
 from grove_sm.domain.errors import Corrupt
 from grove_sm.domain.frozen import FrozenDict
 from grove_sm.operations.contribute import handoff_id
+from grove_sm.operations.credits import CREDIT_KINDS
 from grove_sm.operations.documents import decode
 from grove_sm.operations.layout import (
     BOUNTIES,
@@ -35,14 +36,10 @@ from grove_sm.operations.plan import Deleted, Heuristic, Scanned, Stored
 Scan = Mapping[str, Sequence[Scanned]]
 """What each collection holds: its records, what is left of deleted ones, and damage."""
 
-R = TypeVar("R", bound=Record)
+Accounted = Callable[[str, str, str], bool]
+"""Takes a transaction's id, a collection and the id of a record in it."""
 
-_CREDIT_KINDS: Final[Mapping[str, type[Record]]] = {
-    "account": Account,
-    "grant": Grant,
-    "reservation": Reservation,
-    "transfer": Transfer,
-}
+R = TypeVar("R", bound=Record)
 
 _RESERVATION_ONCE: Final[Mapping[str, str]] = {
     "open": "held",
@@ -82,6 +79,8 @@ def audit(
     topology: Mapping[str, Sequence[str]],
     *,
     heuristics: Sequence[Heuristic] = (),
+    let_go: Collection[str] = (),
+    accounted: Accounted | None = None,
     damaged: Sequence[Corrupt] = (),
     committed: Mapping[str, str] = FrozenDict(),
 ) -> AuditReport:
@@ -91,7 +90,9 @@ def audit(
         collections: what each holds; for a damaged record, the error that names it. What was
             deleted counts as there: it was whole, and had ended.
         topology: to tell which handoffs are missing where a record does not say.
-        heuristics: outcomes that other software's writes have made unclear.
+        heuristics: outcomes that wait for an operator.
+        let_go: those transactions, by their ids, whose damaged record an operator has let go of.
+        accounted: whether a transaction's part may be missing, as an outcome on it is or was known.
         damaged: what of the journal could not be read.
         committed: the members of each transaction whose writes have to be there, by its id.
     """
@@ -99,8 +100,8 @@ def audit(
     violations = [
         *subject.damaged,
         *(Violation("every record is readable", (e.what,), str(e)) for e in damaged),
-        *_heuristics(heuristics),
-        *_whole(collections, committed),
+        *_heuristics(heuristics, let_go),
+        *_whole(collections, committed, accounted or _nothing_may_be_missing),
         *_contributions(subject, topology),
         *_handoffs(subject),
         *_claims(subject),
@@ -142,7 +143,7 @@ class _Subject:
                 for stored in collections[CREDITS]
                 if isinstance(stored, Exception) or stored.record_id.startswith(f"{name}:")
             ]
-            found: dict[str, Any] = self._decode(_CREDIT_KINDS[name], chosen)
+            found: dict[str, Any] = self._decode(CREDIT_KINDS[name], chosen)
             into.update(found)
 
     def _decode(self, kind: type[R], collection: Sequence[Scanned]) -> dict[str, R]:
@@ -168,18 +169,30 @@ class _Subject:
             self.damaged.append(violation)
 
 
-def _heuristics(heuristics: Sequence[Heuristic]) -> Iterator[Violation]:
-    """No other software has come between a transaction and its record."""
+def _heuristics(heuristics: Sequence[Heuristic], let_go: Collection[str]) -> Iterator[Violation]:
+    """No write of a committed transaction is left undone."""
     for outcome in heuristics:
-        yield Violation(
-            "no other software writes here",
-            (f"{outcome.collection} {outcome.record_id}",),
-            f"transaction {outcome.txid} was to replace {outcome.expected} in {outcome.store}, "
-            f"but found {outcome.found}, which no transaction made; it left that as it is",
-        )
+        what = f"transaction {outcome.txid} was to replace {outcome.expected} in {outcome.store}"
+        resolve = f"resolve it with: grove-sm journal resolve {outcome.txid}"
+        if outcome.txid in let_go:
+            yield Violation(
+                "what was committed is there",
+                (outcome.record,),
+                f"{what}, but its record in the journal was damaged and let go of; "
+                f"{outcome.found} is there; {resolve}",
+            )
+        else:
+            yield Violation(
+                "no other software writes here",
+                (outcome.record,),
+                f"{what}, but found {outcome.found}, which no transaction made; "
+                f"it left that as it is; {resolve}",
+            )
 
 
-def _whole(collections: Scan, committed: Mapping[str, str]) -> Iterator[Violation]:
+def _whole(
+    collections: Scan, committed: Mapping[str, str], accounted: Accounted
+) -> Iterator[Violation]:
     """Wherever a part of a transaction is, all are; and all of what the journal has committed."""
     revisions = _revisions(collections)
     transactions = {stored.txid: stored.members for _, stored in _stored(collections)}
@@ -187,6 +200,7 @@ def _whole(collections: Scan, committed: Mapping[str, str]) -> Iterator[Violatio
         parts = [
             (f"{name} {key}", revisions.get((name, key), 0), r)
             for name, key, r in json.loads(members)
+            if not accounted(txid, name, key)
         ]
         there = [record for record, found, written in parts if found >= written]
         for record, found, written in parts:
@@ -205,6 +219,10 @@ def _whole(collections: Scan, committed: Mapping[str, str]) -> Iterator[Violatio
                     f"transaction {txid} wrote its revision {written}; "
                     + (f"revision {found} is there" if found else "it is not there"),
                 )
+
+
+def _nothing_may_be_missing(_: str, __: str, ___: str) -> bool:
+    return False
 
 
 def _revisions(collections: Scan) -> dict[tuple[str, str], int]:

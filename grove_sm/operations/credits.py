@@ -4,10 +4,10 @@ Every change of an account is made here, by functions that keep the sum of all a
 grant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from grove_sm.domain import Account, Grant, Reservation, Transfer
+from grove_sm.domain import Account, Grant, Record, Reservation, Transfer
 from grove_sm.domain.errors import InsufficientCredits, NotFound, StateConflict
 from grove_sm.operations.documents import create, decode, update
 from grove_sm.operations.layout import (
@@ -22,6 +22,14 @@ from grove_sm.operations.plan import Facts, Plan, Stored, Write, make_plan
 
 OPERATION: Final = "grant_credits"
 TRANSFER: Final = "transfer_credits"
+
+CREDIT_KINDS: Final[Mapping[str, type[Record]]] = {
+    "account": Account,
+    "grant": Grant,
+    "reservation": Reservation,
+    "transfer": Transfer,
+}
+"""What the records of credits are, by what their ids begin with."""
 
 
 class GrantRequest(NamedTuple):

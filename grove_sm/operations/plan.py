@@ -91,7 +91,8 @@ class Write(NamedTuple):
 class Heuristic(NamedTuple):
     """A committed write that met a change which no transaction of this library made (X/Open XA).
 
-    `expected` and `found` say in words what the write was to replace and what stood there.
+    `expected` and `found` say in words what the write was to replace and what stood there; `write`
+    is the write itself, None where it is not known any more.
     """
 
     txid: str
@@ -100,6 +101,12 @@ class Heuristic(NamedTuple):
     record_id: str
     expected: str
     found: str
+    write: Write | None = None
+
+    @property
+    def record(self) -> str:
+        """The record, as a person names it."""
+        return f"{self.collection} {self.record_id}"
 
 
 class IdempotencyKey(NamedTuple):

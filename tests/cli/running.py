@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from grove_sm import Grove
 from grove_sm.cli.app import app
+from tests.groves import CODER
 
 
 class Commands:
@@ -57,3 +59,13 @@ def everything(commands: Commands) -> Sequence[Any]:
     """All records that the command line lists."""
     listings = (["contributions"], ["handoffs"], ["claims"], ["bounty", "list"])
     return [commands.records(*listing) for listing in listings]
+
+
+def abandon(commands: Commands, *, applied: bool = True) -> str:
+    """A committed transaction that its coordinator died of, before it could mark it as applied."""
+    grove = Grove.open(commands.folder, background=False)
+    if not applied:
+        grove.coordinator.applier.lag = 100
+    done = grove.contribute(kind="work", summary="last words", agent=CODER)
+    grove.abandon()
+    return done.txid

@@ -6,15 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from grove_sm import Agent, Grove
 from grove_sm.commit.record import make_entry
 from grove_sm.commit.txid import make_txid
 from grove_sm.connect import open_journal
 from grove_sm.operations.plan import Facts, make_plan
-from tests.cli.running import Commands
+from tests.cli.running import Commands, abandon
 from tests.groves import NOW
-
-CODER = Agent(agent_id="coder-1", role="coder")
 
 
 def test_init_makes_the_files_and_refuses_a_folder_that_is_a_grove(tmp_path: Path) -> None:
@@ -67,14 +64,6 @@ def test_the_grove_is_that_of_the_environment_or_the_current_folder(
     commands.run("contributions", grove=False, status=2)
     monkeypatch.setenv("GROVE_FOLDER", str(commands.folder))
     assert "here" in commands.run("contributions", grove=False).stdout
-
-
-def abandon(commands: Commands) -> str:
-    """A committed transaction that its coordinator died of."""
-    grove = Grove.open(commands.folder, background=False)
-    done = grove.contribute(kind="work", summary="last words", agent=CODER)
-    grove.abandon()
-    return done.txid
 
 
 def test_recover_tells_what_it_finished(commands: Commands) -> None:
@@ -150,67 +139,3 @@ def test_a_store_that_cannot_be_used_has_its_exit_status(commands: Commands) -> 
     error = commands.error("claims", status=5)
     assert error["code"] == "STORE_UNAVAILABLE"
     assert "stores.db" in error["facts"]["store"]
-
-
-def test_the_journal_is_shown_as_it_was_left(commands: Commands) -> None:
-    txid = abandon(commands)
-    for _ in range(2):
-        (row,) = commands.json("journal", "ls")
-        assert row.pop("createdAt").endswith("Z")
-        assert row == {
-            "txid": txid,
-            "state": "committed",
-            "operation": "contribute",
-            "coordinator": row["coordinator"],
-            "coordinatorLives": False,
-        }
-    story = commands.json("journal", "show", txid)
-    (cid,) = (write["recordId"] for write in story["writes"] if write["collection"] != "handoffs")
-    assert story["writes"][0] == {
-        "collection": "contributions",
-        "recordId": cid,
-        "revision": 1,
-        "store": "sqlite:///stores.db",
-        "document": story["writes"][0]["document"],
-    }
-    assert story["writes"][0]["document"]["summary"] == "last words"
-    assert (story["outcome"], story["holdsKeys"]) == ("committed", True)
-    assert story["keys"] == [f"contribution:{cid}"]
-
-    commands.run("recover")
-    done = commands.json("journal", "show", txid)
-    assert (done["state"], done["holdsKeys"]) == ("finished", False)
-    assert "document" not in done["writes"][0]
-    assert [write["recordId"] for write in done["writes"]] == [
-        write["recordId"] for write in story["writes"]
-    ]
-    shown = commands.run("journal", "show", txid).stdout
-    assert f"held         contribution:{cid}" in shown
-
-
-def test_a_living_coordinators_transaction_is_shown_as_such(commands: Commands) -> None:
-    with Grove.open(commands.folder, background=False) as grove:
-        done = grove.contribute(kind="work", summary="at work", agent=CODER)
-        (row,) = commands.json("journal", "ls")
-        assert (row["txid"], row["coordinatorLives"]) == (done.txid, True)
-        assert "(lives)" in commands.run("journal", "show", done.txid).stdout
-
-
-def test_the_journal_lists_the_newest_first_and_finds_the_oldest(
-    commands: Commands, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("grove_sm.cli.journal._FIRST_SEARCH", 1)
-    txids = [commands.contribute(f"{number}")["txid"] for number in range(12)]
-    listed = [row["txid"] for row in commands.json("journal", "ls", "--limit", "3")]
-    assert listed == txids[:-4:-1]
-    assert commands.json("journal", "show", txids[0])["txid"] == txids[0]
-
-
-def test_a_transaction_that_never_was(commands: Commands) -> None:
-    unknown = "tx-019a8c33d2f0-1-6c1f09"
-    assert commands.error("journal", "show", unknown, status=3)["code"] == "NOT_FOUND"
-    assert commands.json("outcome", unknown)["outcome"] == "aborted"
-    # What was told is from then on so.
-    assert commands.json("journal", "show", unknown)["state"] == "aborted"
-    for command in (("outcome", "x"), ("journal", "show", "x")):
-        assert commands.error(*command, status=2)["facts"]["field"] == "txid"

@@ -1,73 +1,15 @@
 """A damaged journal record is named, and costs nothing but itself."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import closing
 
 import pytest
 
-from grove_sm import Contributed, Corrupt, Grove
+from grove_sm import Corrupt
 from grove_sm.operations.plan import Heuristic
-from tests.groves import CODER, REVIEWER, Clock, Names, open_files
+from tests.groves import CODER, REVIEWER
 
-
-class Left(NamedTuple):
-    """What a coordinator has left behind: committed, and applied nowhere."""
-
-    first: Contributed
-    damaged: Contributed
-    last: Contributed
-
-
-class Opener(NamedTuple):
-    """Opens the test's grove, as often as the test likes."""
-
-    open: Callable[[], Grove]
-    folder: Path
-
-    def damage(self, txid: str, change: str) -> None:
-        """Change columns of a transaction's row behind the journal's back."""
-        with closing(sqlite3.connect(self.folder / "journal.db")) as connection, connection:
-            changed = connection.execute(
-                f"UPDATE transactions SET {change} WHERE txid = ?", (txid,)
-            )
-            assert changed.rowcount == 1
-
-
-@pytest.fixture
-def opened(tmp_path: Path, clock: Clock, names: Names) -> Iterator[Opener]:
-    """Five files; every grove on them is closed at the end."""
-    with ExitStack() as stack:
-        yield Opener(lambda: stack.enter_context(open_files(tmp_path, clock, names)), tmp_path)
-
-
-@pytest.fixture
-def left(opened: Opener) -> Left:
-    """Three committed contributions of a dead coordinator."""
-    grove = opened.open()
-    grove.coordinator.applier.lag = 100
-    done = [grove.contribute(kind="work", summary=s, agent=CODER) for s in ("one", "two", "three")]
-    grove.abandon()
-    return Left(*done)
-
-
-DAMAGE = {
-    "a bit of its redo": "redo = replace(redo, 'two', 'twp')",
-    "its redo's checksum": "redo = '0' || substr(redo, 2)",
-    "its redo cut short": "redo = substr(redo, 1, length(redo) / 2)",
-    "its redo gone": "redo = NULL",
-    "its redo no text": "redo = x'00ff80'",
-    "a byte that is no UTF-8": "redo = CAST(CAST(substr(redo, 1, 30) AS BLOB) || x'ff' AS TEXT)",
-    "its head cut short": "head = substr(head, 1, length(head) / 2)",
-    "a bit of its head": "head = replace(head, 'contribution:', 'contributioo:')",
-    "both": "head = 'x', redo = 'x'",
-    "its state": "state = 'commitued'",
-    "its state, past applied": "state = 'sommitted'",
-    "another's redo": "redo = (SELECT redo FROM transactions ORDER BY seq LIMIT 1)",
-    "another's head": "head = (SELECT head FROM transactions ORDER BY seq LIMIT 1)",
-}
+from .damaged import DAMAGE, Left, Opener
 
 
 @pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)

@@ -193,9 +193,9 @@ def test_a_verdict(base: int, found: Stored | None, verdict: Verdict) -> None:
 def test_a_heuristic_outcome_says_what_was_expected_and_found() -> None:
     write = Write("claims", "c1", 3, "new")
     assert heuristic(write, "ours", None, "memory://s") == Heuristic(
-        "ours", "memory://s", "claims", "c1", "revision 3", "no record"
+        "ours", "memory://s", "claims", "c1", "revision 3", "no record", write
     )
-    assert heuristic(write._replace(base=0), "ours", stored(1, "other", ""), "memory://s")[4:] == (
+    assert heuristic(write._replace(base=0), "ours", stored(1, "other", ""), "memory://s")[4:6] == (
         "no record",
         "revision 1 by other",
     )

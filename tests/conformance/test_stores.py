@@ -246,10 +246,9 @@ def test_a_foreign_change_is_reported_and_left_as_it_is(
     put(store, write("a"), write("b"))
     put(store, write("a", 1), txid="tx-2")
     before = store.read(ALL_CLAIMS)
-    (outcome,) = store.apply(
-        "tx-9", "[]", (write(record_id, base, status="ours"), write("fresh", collection="bounties"))
-    )
-    assert outcome == ("tx-9", store.name, "claims", record_id, expected, actual)
+    ours = write(record_id, base, status="ours")
+    (outcome,) = store.apply("tx-9", "[]", (ours, write("fresh", collection="bounties")))
+    assert outcome == ("tx-9", store.name, "claims", record_id, expected, actual, ours)
     assert store.read(ALL_CLAIMS) == before
     assert ids(store.read(Find("bounties", ()))) == ["fresh"]
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from grove_sm import Corrupt, Grove, GroveError, StoreUnavailable, ValidationError
+from grove_sm.journal import schema as journal_schema
+from grove_sm.stores import schema as stores_schema
 from tests.groves import CODER, TOPOLOGY, Clock, Names, five_files, journal_url, open_files
 
 
@@ -152,6 +154,7 @@ def reopen(tmp_path: Path, clock: Clock, names: Names) -> Callable[[], Grove]:
 def test_a_newer_format_is_named_and_left_alone(
     tmp_path: Path, reopen: Callable[[], Grove], name: str
 ) -> None:
+    newest = journal_schema.FORMAT if name == "journal.db" else stores_schema.FORMAT
     with closing(sqlite3.connect(tmp_path / name)) as connection, connection:
         changed = connection.execute("UPDATE grove_formats SET version = version + 1")
         assert changed.rowcount == 1
@@ -160,7 +163,7 @@ def test_a_newer_format_is_named_and_left_alone(
         reopen()
     assert str(tmp_path / name) in caught.value.field
     assert "install a newer grove-sm" in caught.value.rule
-    assert caught.value.value == "2"
+    assert caught.value.value == str(newest + 1)
     after = contents(tmp_path)
     assert {n: after[n] for n in FILES if n == name} == {n: before[n] for n in FILES if n == name}
     with closing(sqlite3.connect(tmp_path / name)) as connection, connection:

@@ -9,6 +9,7 @@ from typing import Final
 from faults.footprints import Footprints
 from grove_sm.journal.memory import MemoryJournal, MemoryJournalData
 from grove_sm.stores.memory import MemoryStore, Tables
+from tests.groves import NOW
 from tests.kinds.kind import JournalKind, Kind
 
 _PATIENCE: Final = 5.0
@@ -45,7 +46,13 @@ class MemoryJournalPlace:
         self._data = MemoryJournalData()
 
     def open(self) -> MemoryJournal:
-        return MemoryJournal(f"memory://{self._name}", self._data, patience=_PATIENCE)
+        return MemoryJournal(
+            f"memory://{self._name}",
+            self._data,
+            patience=_PATIENCE,
+            opened_at=NOW,
+            clock=lambda: NOW,
+        )
 
     def save(self) -> MemoryJournalData:
         return _copy_of_journal(self._data)
@@ -55,7 +62,8 @@ class MemoryJournalPlace:
 
     def fingerprint(self) -> Hashable:
         data = self._data
-        return repr((data.rows, [*data.unfinished], [*data.unapplied], data.keys, data.heuristics))
+        held = (data.rows, [*data.unfinished], [*data.unapplied], data.keys)
+        return repr((held, data.heuristics, data.interventions))
 
 
 def _copy(tables: Tables) -> Tables:

@@ -186,6 +186,8 @@ def test_an_audit_that_does_not_ask_the_journal_is_caught(
     truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = auditing._whole
-    monkeypatch.setattr(auditing, "_whole", lambda collections, _: whole(collections, {}))
+    monkeypatch.setattr(
+        auditing, "_whole", lambda collections, _, accounted: whole(collections, {}, accounted)
+    )
     with pytest.raises(AssertionError, match="a silent loss"):
         list(_damage(SHARED, "finished", truth, 1000))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Literal, NamedTuple
 
-from grove_sm.commit.contract import Hold, Holder, Journal, OnDamage, Participant, Snapshot, Watch
+from grove_sm.commit.contract import Hold, Holder, Journal, Participant, Snapshot
 from grove_sm.commit.machine import Decision
+from grove_sm.commit.passing import PassesOn
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable
 from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
@@ -176,7 +177,7 @@ class _Asked:
         return self._inner.decision
 
 
-class JournalLink:
+class JournalLink(PassesOn):
     """The `Journal` contract over a line."""
 
     def __init__(self, inner: Journal, line: Line) -> None:
@@ -196,9 +197,6 @@ class JournalLink:
 
     def has_company(self) -> bool:
         return self._reached.has_company()
-
-    def watch(self) -> AbstractContextManager[Watch | None]:
-        return self._reached.watch()
 
     @contextmanager
     def hold(self, entry: Entry, *, one_append: bool) -> Iterator[Hold]:
@@ -258,9 +256,6 @@ class JournalLink:
         self._reached.note(heuristics)
         for heuristic in heuristics:
             self._line.tell(f"note heuristic outcome of {heuristic.txid} at {heuristic.record_id}")
-
-    def heuristics(self, on_damage: OnDamage | None = None) -> tuple[Heuristic, ...]:
-        return self._reached.heuristics(on_damage)
 
     def recall(self, record_id: str, now: str) -> Recorded | None:
         return self._reached.recall(record_id, now)
