@@ -12,8 +12,9 @@ MUTANT ?=
 LAYER ?=
 EVERY ?=
 WRITE ?=
+MODELS ?=
 
-.PHONY: help demo test full quick lint bench nightly mutants clean
+.PHONY: help demo test full quick lint bench nightly mutants models clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s%s\n", $$1, $$2}'
@@ -47,6 +48,10 @@ nightly: $(VENV)/develop  ## search for defects at random; MINUTES=60 WORKERS=n 
 mutants: $(VENV)/develop  ## plant each defect and see which tests notice; MUTANT=name LAYER=name
 	@$(BIN)/python -m faults.mutants $(addprefix --mutant ,$(MUTANT)) $(addprefix --layer ,$(LAYER)) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(EVERY),--every) $(if $(WRITE),--write "$(WRITE)")
+
+models: $(VENV)/develop  ## check the TLA+ models and prove the invariant; MODELS=nightly
+	@$(BIN)/python -m models check $(MODELS)
+	@$(BIN)/python -m models.proof
 
 clean:  ## remove what was set up
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

@@ -61,21 +61,21 @@ VARIABLES
     machine,        \* of each coordinator, for each transaction: commit/machine.py's Transaction
     released,       \* of each coordinator: what it has released, but not yet marked `applied`
     toRecover,      \* of each recovering coordinator: the unfinished transactions left to end
-    withheld,       \* of each coordinator: marked `applied`, and not known to be
     reader,         \* one reader, at any coordinator
     (* What transactions are. *)
     owner,          \* the coordinator that runs it
     orphaned,       \* unfinished transactions whose coordinator has died
     plan,           \* its entry in the journal: [relied, writes], see AtomicCommit
     (* For the proof alone. *)
+    record,         \* the content of each record as it has been decided
     refused,        \* those that anybody has been told are aborted
     heuristics,     \* applies that took what they met for other software's work
     faults,         \* how many there have been
     step            \* what was done last, so that a counterexample can be told
 
 files == <<journal, shown, journalForced, shownForced, unforced>>
-memory == <<status, machine, released, toRecover, withheld, reader>>
-vars == <<files, memory, owner, orphaned, plan, refused, heuristics, faults>>
+memory == <<status, machine, released, toRecover, reader>>
+vars == <<files, memory, owner, orphaned, plan, record, refused, heuristics, faults>>
 
 Stores == {StoreOf[k] : k \in Keys}
 
@@ -100,12 +100,8 @@ Before(t, u) == \E k \in Writes(t) \intersect LookedAt(u) : Base(t, k) < Base(u,
 
 Blank(k) == [revision |-> 0, by |-> Nobody, document |-> InitialDocument(k)]
 
-(* The content of a record as the journal has decided it. *)
-Latest(among, k) ==
-    LET on == {t \in among : k \in Writes(t)}
-    IN  IF on = {} THEN Blank(k)
-        ELSE Written(CHOOSE t \in on : \A u \in on : Base(u, k) <= Base(t, k), k)
-Record(k) == Latest(Committed, k)
+(* Of several that write a record, the one on top. *)
+Topmost(among, k) == CHOOSE t \in among : \A u \in among : Base(u, k) <= Base(t, k)
 
 -----------------------------------------------------------------------------
 (* The machine of commit/machine.py: its phase moves along the TRANSACTION table. *)
@@ -130,7 +126,8 @@ Serves(c) == status[c] \in {"open", "zombie"}
 Lives(c) == status[c] /= "down"
 
 (* By the lock that the system releases, or loses: no clock is asked. *)
-IsDead(t) == t \in orphaned \/ (owner[t] /= Nobody /\ status[owner[t]] = "zombie")
+HasLock(c) == status[c] \in {"recovering", "open"}
+IsDead(t) == t \in orphaned \/ (owner[t] /= Nobody /\ ~HasLock(owner[t]))
 
 (* Each action says what it is, and whether it is a fault. *)
 Tell(name, about) == step' = IF Telling THEN <<name, about>> ELSE step
@@ -144,8 +141,6 @@ Fault(name, about) ==
 (* Readers.  `possible` is kept for the proof: what the record has been since he asked. *)
 
 NoReader == [stage |-> "idle"]
-Watched(r, after) ==
-    IF r.stage = "asked" THEN [r EXCEPT !.possible = @ \union {after[r.key]}] ELSE r
 
 (* Whether a coordinator knows that a store shows what a transaction writes there. *)
 KnowsShown(c, t, s) ==
@@ -165,11 +160,11 @@ Init ==
     /\ machine = [c \in Coordinators |-> [t \in Transactions |-> Unknown]]
     /\ released = [c \in Coordinators |-> {}]
     /\ toRecover = [c \in Coordinators |-> {}]
-    /\ withheld = [c \in Coordinators |-> {}]
     /\ reader = NoReader
     /\ owner = [t \in Transactions |-> Nobody]
     /\ orphaned = {}
     /\ plan = [t \in Transactions |-> NoPlan]
+    /\ record = shown
     /\ refused = {}
     /\ heuristics = {}
     /\ faults = 0
@@ -189,7 +184,7 @@ PlanAs(c, t, relied, writes) ==
     /\ plan' = [plan EXCEPT ![t] = [relied |-> relied, writes |-> writes]]
     /\ owner' = [owner EXCEPT ![t] = c]
     /\ Become(c, t, Begin)
-    /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, orphaned, refused, heuristics>>
+    /\ UNCHANGED <<files, status, released, toRecover, reader, orphaned, record, refused, heuristics>>
 
 (* From what the stores show, be that whole or not: what matters is validated later. *)
 Plan(c, t) ==
@@ -197,10 +192,8 @@ Plan(c, t) ==
         PlanAs(c, t, [k \in p.looked |-> shown[k].revision], p.writes)
 
 (* Whoever holds keys, as a coordinator sees it. *)
-Withheld(c) == {t \in withheld[c] : journal[t] = "applied"}
 Holders(c) ==
     {t \in Transactions : journal[t] \in {"planned", "committed"} /\ t \notin released[c]}
-        \union Withheld(c)
 Refusing(c, t) ==
     IF Rule("hold keys") THEN {u \in Holders(c) \ {t} : Overlap(t, u)} ELSE {}
 
@@ -210,8 +203,8 @@ KeysRefused(c, t) ==
     /\ Serves(c) /\ Is(c, t, "planned", "hold")
     /\ Refusing(c, t) /= {}
     /\ Become(c, t, Unknown)
-    /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
-                   refused, heuristics>>
+    /\ UNCHANGED <<files, status, released, toRecover, reader, owner, orphaned, plan,
+                   record, refused, heuristics>>
 
 Votes(t, s) == \A k \in LookedAt(t) : StoreOf[k] = s => shown[k].revision = Base(t, k)
 
@@ -225,7 +218,10 @@ WriteDecision(c, t, state) ==
     /\ journal' = Marked(c, t, state)
     /\ journalForced' = IF Rule("force the decision") THEN journal' ELSE journalForced
     /\ released' = [released EXCEPT ![c] = {}]
-    /\ reader' = Watched(reader, [k \in Keys |-> Latest({u \in Transactions : journal'[u] \in Decided}, k)])
+    /\ record' = [k \in Keys |-> IF k \in Writes(t) THEN Written(t, k) ELSE record[k]]
+    /\ reader' = IF reader.stage = "asked"
+                 THEN [reader EXCEPT !.possible = @ \union {record'[reader.key]}]
+                 ELSE reader
 
 (* One append: nobody decides between the holding and the decision, and nothing is written before. *)
 CanHoldAndDecide(c, t) ==
@@ -239,7 +235,7 @@ HoldAndDecide(c, t) ==
     /\ CanHoldAndDecide(c, t)
     /\ WriteDecision(c, t, "committed")
     /\ Become(c, t, ApplyAll(Move(Move(machine[c][t], "prepare", "decide", {}), "commit", "apply", {}), t))
-    /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, withheld, owner, orphaned, plan,
+    /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, owner, orphaned, plan,
                    refused, heuristics>>
 
 (* In one append, a vote against it leaves no trace; the operation is planned anew. *)
@@ -250,8 +246,8 @@ HoldAndRefuse(c, t) ==
     /\ Refusing(c, t) = {}
     /\ \E s \in Voters(t) : ~Votes(t, s)
     /\ Become(c, t, Unknown)
-    /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
-                   refused, heuristics>>
+    /\ UNCHANGED <<files, status, released, toRecover, reader, owner, orphaned, plan,
+                   record, refused, heuristics>>
 
 (* Two steps: that the keys are held is a record of its own, which need not be forced. *)
 HoldKeys(c, t) ==
@@ -262,7 +258,7 @@ HoldKeys(c, t) ==
     /\ journal' = [journal EXCEPT ![t] = "planned"]
     /\ Become(c, t, Turn(machine[c][t], "vote", Voters(t)))
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, released, toRecover,
-                   withheld, reader, owner, orphaned, plan, refused, heuristics>>
+                   reader, owner, orphaned, plan, record, refused, heuristics>>
 
 (* Prepare, and the vote that came of it. *)
 Voted(c, t, s) ==
@@ -274,8 +270,8 @@ Voted(c, t, s) ==
                IF ~Votes(t, s) THEN Turn(m, "decide", {})
                ELSE IF waiting = {} THEN Move(m, "prepare", "decide", {})
                ELSE Turn(m, "vote", waiting))
-    /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
-                   refused, heuristics>>
+    /\ UNCHANGED <<files, status, released, toRecover, reader, owner, orphaned, plan,
+                   record, refused, heuristics>>
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -291,7 +287,7 @@ RecordCommit(c, t) ==
     /\ CanCommit(t)
     /\ WriteDecision(c, t, "committed")
     /\ Become(c, t, ApplyAll(Move(machine[c][t], "commit", "apply", {}), t))
-    /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, withheld, owner, orphaned, plan,
+    /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, owner, orphaned, plan,
                    refused, heuristics>>
 
 (* RecordDecision(commit), and DecisionRecorded(abort): somebody was first. *)
@@ -301,8 +297,8 @@ CommitRefused(c, t) ==
     /\ ~CanCommit(t)
     /\ refused' = refused \union {t}
     /\ Become(c, t, Unknown)
-    /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
-                   heuristics>>
+    /\ UNCHANGED <<files, status, released, toRecover, reader, owner, orphaned, plan,
+                   record, heuristics>>
 
 (* RecordDecision(abort) after a vote against it. It is not forced: undecided means aborted. *)
 RecordAbort(c, t) ==
@@ -312,7 +308,7 @@ RecordAbort(c, t) ==
     /\ refused' = refused \union {t}
     /\ Become(c, t, Unknown)
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, released, toRecover,
-                   withheld, reader, owner, orphaned, plan, heuristics>>
+                   reader, owner, orphaned, plan, record, heuristics>>
 
 (* OutcomeUnknown: the journal has decided, and the coordinator never learns it. *)
 AnswerLost(c, t) ==
@@ -321,7 +317,7 @@ AnswerLost(c, t) ==
        \/ Serves(c) /\ Is(c, t, "prepared", "decide") /\ CanCommit(t)
     /\ WriteDecision(c, t, "committed")
     /\ Become(c, t, Unknown)
-    /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, withheld, owner, orphaned, plan,
+    /\ UNCHANGED <<shown, shownForced, unforced, status, toRecover, owner, orphaned, plan,
                    refused, heuristics>>
 
 (* StoreUnavailable: a vote or a decision cannot be had; nothing was written, the caller is told. *)
@@ -331,12 +327,12 @@ JournalDown(c, t) ==
     /\ machine[c][t].round \in {"vote", "decide"}
     /\ refused' = refused \union {t}
     /\ Become(c, t, Unknown)
-    /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
-                   heuristics>>
+    /\ UNCHANGED <<files, status, released, toRecover, reader, owner, orphaned, plan,
+                   record, heuristics>>
 
 (* An undecided transaction of a dead coordinator, or one that its own has given up. *)
 Abandoned(c, t) ==
-    \/ IsDead(t)
+    \/ IsDead(t) /\ (owner[t] /= c \/ t \in orphaned)         \* nobody finds himself dead
     \/ owner[t] = c /\ Idle(c, t) /\ Rule("abort what is given up")
 
 AbortDead(c, t) ==
@@ -347,7 +343,7 @@ AbortDead(c, t) ==
     /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
     /\ refused' = refused \union {t}
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, machine, released,
-                   withheld, reader, owner, orphaned, plan, heuristics>>
+                   reader, owner, orphaned, plan, record, heuristics>>
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -382,57 +378,65 @@ Answered(m, s) ==
                             ELSE IF ~Rule("release when all have applied") THEN "release"
                             ELSE @]
 
+(* After marks were taken back there may be several on one record, and the first comes first. *)
+InOrder(t, s) ==
+    Rule("apply in order") => \A k \in WritesAt(t, s) : shown[k].revision >= Base(t, k)
+
 Applied(c, t, s) ==
     /\ Step("Applied", <<c, t, s>>)
-    /\ Lives(c) /\ s \in Outstanding(c, t)
+    /\ Lives(c) /\ s \in Outstanding(c, t) /\ InOrder(t, s)
     /\ ApplyTo(t, s)
     /\ heuristics' = heuristics \union
                         {<<t, k>> : k \in {k \in WritesAt(t, s) : Judge(t, k) = "foreign"}}
     /\ Become(c, t, Answered(machine[c][t], s))
-    /\ UNCHANGED <<status, released, toRecover, withheld, reader, owner, orphaned, plan, refused>>
+    /\ UNCHANGED <<status, released, toRecover, reader, owner, orphaned, plan, record, refused>>
 
 (* A reader who needs that store gets StoreUnavailable. *)
+RefusedFor(c, t, s) ==
+    IF reader.stage = "asked" /\ reader.at = c /\ t \in reader.todo /\ StoreOf[reader.key] = s
+    THEN NoReader ELSE reader
+
 UnreachableIf(c, t, s, hasArrived) ==       \* the write, though its answer has not
     /\ Fault("Unreachable", <<c, t, s, hasArrived>>)
     /\ Lives(c) /\ s \in Outstanding(c, t)
-    /\ IF hasArrived THEN ApplyTo(t, s) ELSE UNCHANGED files
+    /\ IF hasArrived THEN InOrder(t, s) /\ ApplyTo(t, s) ELSE UNCHANGED files
     /\ machine' = [machine EXCEPT ![c][t].waiting = @ \ {s}, ![c][t].unreached = @ \union {s}]
-    /\ reader' = IF reader.stage = "asked" /\ reader.at = c /\ t \in reader.todo
-                    /\ StoreOf[reader.key] = s
-                 THEN NoReader ELSE reader
-    /\ UNCHANGED <<status, released, toRecover, withheld, owner, orphaned, plan, refused, heuristics>>
+    /\ reader' = RefusedFor(c, t, s)
+    /\ UNCHANGED <<status, released, toRecover, owner, orphaned, plan, record, refused, heuristics>>
 Unreachable(c, t, s) == \E hasArrived \in BOOLEAN : UnreachableIf(c, t, s, hasArrived)
 
-(***************************************************************************)
-(* All stores have been asked, and not all could be reached: whoever comes *)
-(* next takes it up from the journal.  If it was marked `applied`, others  *)
-(* would not: its records are withheld until it is applied again.          *)
-(***************************************************************************)
+(* An earlier change of the same record has not come yet: this one waits, and is not even sent. *)
+KeptBack(c, t, s) ==
+    /\ Step("KeptBack", <<c, t, s>>)
+    /\ Lives(c) /\ s \in Outstanding(c, t) /\ ~InOrder(t, s)
+    /\ machine' = [machine EXCEPT ![c][t].waiting = @ \ {s}, ![c][t].unreached = @ \union {s}]
+    /\ reader' = RefusedFor(c, t, s)
+    /\ UNCHANGED <<files, status, released, toRecover, owner, orphaned, plan, record, refused,
+                   heuristics>>
+
+(* All stores have been asked, and not all could be reached: whoever comes next takes it up. *)
 GiveUp(c, t) ==
     /\ Step("GiveUp", <<c, t>>)
     /\ Lives(c) /\ Is(c, t, "committed", "apply")
     /\ machine[c][t].waiting = {} /\ machine[c][t].unreached /= {}
     /\ Become(c, t, Unknown)
-    /\ withheld' = IF t \in toRecover[c] /\ journal[t] = "applied" /\ Rule("withhold after a cut")
-                   THEN [withheld EXCEPT ![c] = @ \union {t}] ELSE withheld
     /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
-    /\ UNCHANGED <<files, status, released, reader, owner, orphaned, plan, refused, heuristics>>
+    /\ UNCHANGED <<files, status, released, reader, owner, orphaned, plan, record, refused, heuristics>>
 
 (* A request that somebody sent at some time after the decision; what it meets nobody hears. *)
 LateApply(t, s) ==
     /\ Fault("LateApply", <<t, s>>)
     /\ t \in Committed /\ s \in Writers(t)
     /\ ApplyTo(t, s)
-    /\ UNCHANGED <<memory, owner, orphaned, plan, refused, heuristics>>
+    /\ UNCHANGED <<memory, owner, orphaned, plan, record, refused, heuristics>>
 
 ReleaseKeys(c, t) ==
     /\ Step("ReleaseKeys", <<c, t>>)
     /\ Lives(c) /\ Is(c, t, "committed", "release")
     /\ released' = [released EXCEPT ![c] = IF journal[t] = "committed" THEN @ \union {t} ELSE @]
-    /\ withheld' = [withheld EXCEPT ![c] = @ \ {t}]
     /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
     /\ Become(c, t, IF Finishing THEN Turn(machine[c][t], "force", Writers(t)) ELSE Unknown)
-    /\ UNCHANGED <<files, status, reader, owner, orphaned, plan, refused, heuristics>>
+    /\ UNCHANGED <<files, status, reader, owner, orphaned, plan, record, refused, heuristics>>
 
 (* The journal cannot be told, or does not answer; whoever comes next takes it up. *)
 ReleaseUnanswered(c, t, hasArrived) ==
@@ -442,7 +446,7 @@ ReleaseUnanswered(c, t, hasArrived) ==
                        IF hasArrived /\ journal[t] = "committed" THEN @ \union {t} ELSE @]
     /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
     /\ Become(c, t, Unknown)
-    /\ UNCHANGED <<files, status, withheld, reader, owner, orphaned, plan, refused, heuristics>>
+    /\ UNCHANGED <<files, status, reader, owner, orphaned, plan, record, refused, heuristics>>
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -459,8 +463,8 @@ Force(c, s) ==
                       [t \in Transactions |->
                           IF Is(c, t, "committed", "force")
                           THEN [machine[c][t] EXCEPT !.waiting = @ \ {s}] ELSE machine[c][t]]]
-    /\ UNCHANGED <<journal, shown, journalForced, status, released, toRecover, withheld, reader,
-                   owner, orphaned, plan, refused, heuristics>>
+    /\ UNCHANGED <<journal, shown, journalForced, status, released, toRecover, reader,
+                   owner, orphaned, plan, record, refused, heuristics>>
 
 (* Marks are written when there is time, and never forced for their own sake. *)
 WriteMarks(c) ==
@@ -469,18 +473,18 @@ WriteMarks(c) ==
     /\ journal' = Marked(c, Nobody, "none")
     /\ released' = [released EXCEPT ![c] = {}]
     /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, machine, toRecover,
-                   withheld, reader, owner, orphaned, plan, refused, heuristics>>
+                   reader, owner, orphaned, plan, record, refused, heuristics>>
 
 DropRedo(c, t) ==
     /\ Step("DropRedo", <<c, t>>)
     /\ Lives(c) /\ Is(c, t, "committed", "force")
     /\ machine[c][t].waiting = {} \/ ~Rule("keep the redo until forced")
-    /\ journal' = [u \in Transactions |->
-                      IF u = t THEN "finished" ELSE Marked(c, Nobody, "none")[u]]
+    /\ LET marked == Marked(c, Nobody, "none")
+       IN  journal' = [marked EXCEPT ![t] = IF @ = "applied" THEN "finished" ELSE @]
     /\ released' = [released EXCEPT ![c] = {}]
     /\ Become(c, t, Unknown)
-    /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, toRecover, withheld,
-                   reader, owner, orphaned, plan, refused, heuristics>>
+    /\ UNCHANGED <<shown, journalForced, shownForced, unforced, status, toRecover, 
+                   reader, owner, orphaned, plan, record, refused, heuristics>>
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -488,42 +492,44 @@ DropRedo(c, t) ==
 (* all do it, to what the journal shows as committed.                      *)
 (***************************************************************************)
 
-(* With an earlier one of the same record still missing, a write would meet what is not its base. *)
-InOrder(c, t) ==
-    Rule("apply in order") =>
-        \A u \in Transactions \ {t} :
-            Before(u, t) => u \notin Withheld(c) \union toRecover[c]
-
-(* A reader or a writer meets what holds keys; housekeeping, also what nobody else will finish. *)
-IsMet(c, t) ==
-    \/ journal[t] = "committed"
-    \/ t \in Withheld(c)
-    \/ journal[t] = "applied" /\ Finishing /\ (IsDead(t) \/ owner[t] = c)
-
+(* A reader or a writer meets what holds keys. *)
 RollForward(c, t) ==
     /\ Step("RollForward", <<c, t>>)
     /\ Serves(c) /\ Idle(c, t) /\ t \notin released[c]
-    /\ IsMet(c, t) /\ InOrder(c, t)
+    /\ journal[t] = "committed"
     /\ Become(c, t, Resume(t))
-    /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
-                   refused, heuristics>>
+    /\ UNCHANGED <<files, status, released, toRecover, reader, owner, orphaned, plan, record, refused,
+                   heuristics>>
+
+(* What is applied and nobody else will finish has only to be forced. *)
+TakeOver(c, t) ==
+    /\ Step("TakeOver", <<c, t>>)
+    /\ Finishing /\ Lives(c) /\ Idle(c, t) /\ t \notin released[c]
+    /\ journal[t] = "applied" /\ (IsDead(t) \/ owner[t] = c)
+    /\ Become(c, t, Machine("committed", "force", Writers(t)))
+    /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
+    /\ UNCHANGED <<files, status, released, reader, owner, orphaned, plan, record, refused, heuristics>>
 
 (***************************************************************************)
 (* Recovery, when a coordinator is opened: from the journal alone, in      *)
-(* commit order, one after the other.  What is marked `applied` is applied *)
-(* again: the mark may have outlived the writes in a power cut.            *)
+(* commit order, one after the other.  Whoever comes when nobody lives     *)
+(* takes all marks back: they may have outlived the writes in a power cut, *)
+(* and until these are there again, the keys are held.                     *)
 (***************************************************************************)
+
+TakenBack(t) ==
+    IF journal[t] = "applied" /\ Rule("take marks back") /\ \A c \in Coordinators : ~HasLock(c)
+    THEN "committed" ELSE journal[t]
 
 Restart(c) ==
     /\ Step("Restart", <<c>>)
     /\ status[c] = "down"
     /\ status' = [status EXCEPT ![c] = "recovering"]
+    /\ journal' = [t \in Transactions |-> TakenBack(t)]
     /\ toRecover' = [toRecover EXCEPT ![c] =
-                        {t \in Transactions : IsDead(t) /\ journal[t] \in
-                            IF Rule("apply again what is marked") THEN Unfinished
-                            ELSE Unfinished \ {"applied"}}]
-    /\ UNCHANGED <<files, machine, released, withheld, reader, owner, orphaned, plan, refused,
-                   heuristics>>
+                        {t \in Transactions : IsDead(t) /\ journal[t] \in Unfinished}]
+    /\ UNCHANGED <<shown, journalForced, shownForced, unforced, machine, released, reader, owner,
+                   orphaned, plan, record, refused, heuristics>>
 
 IsNext(c, t) ==
     /\ status[c] = "recovering" /\ t \in toRecover[c]
@@ -532,27 +538,24 @@ IsNext(c, t) ==
 Recover(c, t) ==
     /\ Step("Recover", <<c, t>>)
     /\ IsNext(c, t)
-    /\ journal[t] \in {"committed", "applied"}
-    /\ InOrder(c, t)
+    /\ journal[t] = "committed"
     /\ Become(c, t, Resume(t))
-    /\ UNCHANGED <<files, status, released, toRecover, withheld, reader, owner, orphaned, plan,
-                   refused, heuristics>>
+    /\ UNCHANGED <<files, status, released, toRecover, reader, owner, orphaned, plan, record, refused,
+                   heuristics>>
 
-(* Somebody else has ended it, or one before it could not be applied. *)
+(* Somebody else has ended it. *)
 RecoverNothing(c, t) ==
     /\ Step("RecoverNothing", <<c, t>>)
     /\ IsNext(c, t)
-    /\ journal[t] \notin Unfinished \/ ~InOrder(c, t)
+    /\ journal[t] \notin Unfinished
     /\ toRecover' = [toRecover EXCEPT ![c] = @ \ {t}]
-    /\ withheld' = IF journal[t] = "applied" /\ Rule("withhold after a cut")
-                   THEN [withheld EXCEPT ![c] = @ \union {t}] ELSE withheld
-    /\ UNCHANGED <<files, status, machine, released, reader, owner, orphaned, plan, refused, heuristics>>
+    /\ UNCHANGED <<files, status, machine, released, reader, owner, orphaned, plan, record, refused, heuristics>>
 
 Open(c) ==
     /\ Step("Open", <<c>>)
     /\ status[c] = "recovering" /\ toRecover[c] = {}
     /\ status' = [status EXCEPT ![c] = "open"]
-    /\ UNCHANGED <<files, machine, released, toRecover, withheld, reader, owner, orphaned, plan, refused,
+    /\ UNCHANGED <<files, machine, released, toRecover, reader, owner, orphaned, plan, record, refused,
                    heuristics>>
 
 -----------------------------------------------------------------------------
@@ -564,27 +567,27 @@ Open(c) ==
 ReadAsk(c, k) ==
     /\ Step("ReadAsk", <<c, k>>)
     /\ WithReader /\ Serves(c) /\ reader.stage = "idle"
-    /\ reader' = [stage |-> "asked", at |-> c, key |-> k, possible |-> {Record(k)},
+    /\ reader' = [stage |-> "asked", at |-> c, key |-> k, possible |-> {record[k]},
                   todo |-> IF Rule("settle before reading")
                            THEN {t \in Holders(c) : journal[t] /= "planned" /\ k \in Writes(t)}
                            ELSE {}]
-    /\ UNCHANGED <<files, status, machine, released, toRecover, withheld, owner, orphaned, plan,
-                   refused, heuristics>>
+    /\ UNCHANGED <<files, status, machine, released, toRecover, owner, orphaned, plan,
+                   record, refused, heuristics>>
 
 ReadSettled(t) ==
     /\ Step("ReadSettled", <<t>>)
     /\ reader.stage = "asked" /\ t \in reader.todo
     /\ KnowsShown(reader.at, t, StoreOf[reader.key])
     /\ reader' = [reader EXCEPT !.todo = @ \ {t}]
-    /\ UNCHANGED <<files, status, machine, released, toRecover, withheld, owner, orphaned, plan,
-                   refused, heuristics>>
+    /\ UNCHANGED <<files, status, machine, released, toRecover, owner, orphaned, plan,
+                   record, refused, heuristics>>
 
 ReadRecord ==
     /\ Step("ReadRecord", <<>>)
     /\ reader.stage = "asked" /\ reader.todo = {}
     /\ reader' = [stage |-> "answered", content |-> shown[reader.key]]
-    /\ UNCHANGED <<files, status, machine, released, toRecover, withheld, owner, orphaned, plan,
-                   refused, heuristics>>
+    /\ UNCHANGED <<files, status, machine, released, toRecover, owner, orphaned, plan,
+                   record, refused, heuristics>>
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -596,7 +599,6 @@ Forget(gone) ==
                       IF c \in gone THEN [t \in Transactions |-> Unknown] ELSE machine[c]]
     /\ released' = [c \in Coordinators |-> IF c \in gone THEN {} ELSE released[c]]
     /\ toRecover' = [c \in Coordinators |-> IF c \in gone THEN {} ELSE toRecover[c]]
-    /\ withheld' = [c \in Coordinators |-> IF c \in gone THEN {} ELSE withheld[c]]
     /\ status' = [c \in Coordinators |-> IF c \in gone THEN "down" ELSE status[c]]
     /\ reader' = IF reader.stage = "asked" /\ reader.at \in gone THEN NoReader ELSE reader
 
@@ -606,14 +608,22 @@ Crash(c) ==
     /\ Forget({c})
     /\ orphaned' = orphaned \union
           {t \in Transactions : owner[t] = c /\ journal[t] \notin {"finished", "aborted"}}
-    /\ UNCHANGED <<files, owner, plan, refused, heuristics>>
+    /\ UNCHANGED <<files, owner, plan, record, refused, heuristics>>
 
 (* It lives on, and does not know. *)
 LoseLock(c) ==
     /\ Fault("LoseLock", <<c>>)
     /\ status[c] = "open"
     /\ status' = [status EXCEPT ![c] = "zombie"]
-    /\ UNCHANGED <<files, machine, released, toRecover, withheld, reader, owner, orphaned, plan, refused,
+    /\ UNCHANGED <<files, machine, released, toRecover, reader, owner, orphaned, plan, refused,
+                   record, heuristics>>
+
+(* It is known to live again. *)
+FindLock(c) ==
+    /\ Step("FindLock", <<c>>)
+    /\ status[c] = "zombie"
+    /\ status' = [status EXCEPT ![c] = "open"]
+    /\ UNCHANGED <<files, machine, released, toRecover, reader, owner, orphaned, plan, record, refused,
                    heuristics>>
 
 (* The states that a row has passed since it was last forced; any of them may be on the disk. *)
@@ -628,15 +638,14 @@ PowerCut ==
     /\ \E kept \in SUBSET unforced :
           shown' = [k \in Keys |->
                       LET on == {t \in Transactions : <<t, StoreOf[k]>> \in kept /\ k \in Writes(t)}
-                          last == CHOOSE t \in on : \A u \in on : Base(u, k) <= Base(t, k)
-                      IN  IF on = {} THEN shownForced[k] ELSE Written(last, k)]
+                      IN  IF on = {} THEN shownForced[k] ELSE Written(Topmost(on, k), k)]
     /\ journal' \in [Transactions -> {"none", "planned", "committed", "applied", "finished", "aborted"}]
     /\ \A t \in Transactions : journal'[t] \in Passed(journalForced[t], journal[t])
     /\ shownForced' = shown' /\ journalForced' = journal' /\ unforced' = {}
     /\ Forget(Coordinators)
     /\ orphaned' = {t \in Transactions :
                        owner[t] /= Nobody /\ journal'[t] \notin {"finished", "aborted"}}
-    /\ UNCHANGED <<owner, plan, refused, heuristics>>
+    /\ UNCHANGED <<owner, plan, record, refused, heuristics>>
 
 (* What became of it?  One that the journal never heard of is aborted from now on. *)
 AskOutcome(c, t) ==
@@ -647,27 +656,37 @@ AskOutcome(c, t) ==
     /\ journal' = [journal EXCEPT ![t] = "aborted"]
     /\ journalForced' = [journalForced EXCEPT ![t] = "aborted"]
     /\ refused' = refused \union {t}
-    /\ UNCHANGED <<shown, shownForced, unforced, memory, owner, orphaned, plan, heuristics>>
+    /\ UNCHANGED <<shown, shownForced, unforced, memory, owner, orphaned, plan, record, heuristics>>
 
 -----------------------------------------------------------------------------
+(* What may come in each round of a machine; compare _HANDLERS in commit/machine.py. *)
+InRound(c, t, round) ==
+    CASE round = "hold" ->
+            KeysRefused(c, t) \/ HoldAndDecide(c, t) \/ HoldAndRefuse(c, t) \/ HoldKeys(c, t)
+                \/ AnswerLost(c, t)
+      [] round = "vote" -> (\E s \in Stores : Voted(c, t, s)) \/ JournalDown(c, t)
+      [] round = "decide" ->
+            RecordCommit(c, t) \/ CommitRefused(c, t) \/ RecordAbort(c, t)
+                \/ AnswerLost(c, t) \/ JournalDown(c, t)
+      [] round = "apply" ->
+            (\E s \in Stores : Applied(c, t, s) \/ Unreachable(c, t, s) \/ KeptBack(c, t, s))
+                \/ GiveUp(c, t)
+      [] round = "release" ->
+            ReleaseKeys(c, t) \/ \E hasArrived \in BOOLEAN : ReleaseUnanswered(c, t, hasArrived)
+      [] round = "force" -> DropRedo(c, t)
+      [] round = "rest" -> Plan(c, t) \/ RollForward(c, t) \/ TakeOver(c, t) \/ Recover(c, t)
+
 Next ==
     \/ \E c \in Coordinators, t \in Transactions :
-          \/ Plan(c, t) \/ KeysRefused(c, t)
-          \/ HoldAndDecide(c, t) \/ HoldAndRefuse(c, t) \/ HoldKeys(c, t)
-          \/ \E s \in Stores : Voted(c, t, s)
-          \/ RecordCommit(c, t) \/ CommitRefused(c, t) \/ RecordAbort(c, t)
-          \/ AnswerLost(c, t) \/ JournalDown(c, t) \/ AbortDead(c, t)
-          \/ \E s \in Stores : Applied(c, t, s) \/ Unreachable(c, t, s)
-          \/ \E hasArrived \in BOOLEAN : ReleaseUnanswered(c, t, hasArrived)
-          \/ GiveUp(c, t) \/ ReleaseKeys(c, t) \/ DropRedo(c, t) \/ RollForward(c, t)
-          \/ Recover(c, t) \/ RecoverNothing(c, t)
+          \/ InRound(c, t, machine[c][t].round)
+          \/ AbortDead(c, t) \/ RecoverNothing(c, t) \/ AskOutcome(c, t)
     \/ \E c \in Coordinators :
           \/ \E s \in Stores : Force(c, s)
-          \/ WriteMarks(c) \/ Restart(c) \/ Open(c) \/ Crash(c) \/ LoseLock(c)
+          \/ WriteMarks(c) \/ Restart(c) \/ Open(c) \/ Crash(c) \/ LoseLock(c) \/ FindLock(c)
           \/ \E k \in Keys : ReadAsk(c, k)
     \/ \E t \in Transactions :
           \/ \E s \in Stores : LateApply(t, s)
-          \/ ReadSettled(t) \/ \E c \in Coordinators : AskOutcome(c, t)
+          \/ ReadSettled(t)
     \/ ReadRecord
     \/ PowerCut
 
@@ -680,10 +699,10 @@ CarryOn(c, t) ==
     \/ \E s \in Stores : Voted(c, t, s)
     \/ RecordCommit(c, t) \/ CommitRefused(c, t) \/ RecordAbort(c, t)
 Finish(c, t) ==
-    \/ \E s \in Stores : Applied(c, t, s)
+    \/ \E s \in Stores : Applied(c, t, s) \/ KeptBack(c, t, s)
     \/ GiveUp(c, t) \/ ReleaseKeys(c, t) \/ DropRedo(c, t)
 TakeUp(c, t) ==
-    AbortDead(c, t) \/ RollForward(c, t) \/ Recover(c, t) \/ RecoverNothing(c, t)
+    AbortDead(c, t) \/ RollForward(c, t) \/ TakeOver(c, t) \/ Recover(c, t) \/ RecoverNothing(c, t)
 
 Fairness ==
     /\ \A c \in Coordinators, t \in Transactions :
@@ -706,11 +725,21 @@ Goal == INSTANCE AtomicCommit WITH
                    IF t \in Committed THEN "committed"
                    ELSE IF t \in refused THEN "aborted" ELSE "undecided"],
     intent <- plan,
-    record <- [k \in Keys |-> Record(k)],
+    record <- record,
     reader <- IF reader.stage = "asked"
               THEN [stage |-> "asked", key |-> reader.key, possible |-> reader.possible]
               ELSE reader
 Refinement == Goal!Spec
+
+(* What a reader at a coordinator is shown, once all that is to be rolled forward has been. *)
+View(c, k) ==
+    LET due == {t \in Transactions :
+                    /\ k \in Writes(t)
+                    /\ journal[t] = "committed" /\ t \notin released[c]
+                    /\ Base(t, k) >= shown[k].revision}
+    IN  IF due = {} THEN shown[k] ELSE Written(Topmost(due, k), k)
+ReadersSeeEverything ==
+    \A c \in Coordinators, k \in Keys : Serves(c) => View(c, k) = record[k]
 
 (* Without other software, there is never a heuristic outcome. *)
 NoHeuristics == heuristics = {}
