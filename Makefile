@@ -8,13 +8,14 @@ SEED ?=
 MINUTES ?= 60
 WORKERS ?=
 OUT ?=
+CONTRACTS ?=
 MUTANT ?=
 LAYER ?=
 EVERY ?=
 WRITE ?=
 MODELS ?=
 
-.PHONY: help demo test full quick lint bench nightly mutants models clean
+.PHONY: help demo test full quick lint bench nightly mutants models contracts clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s%s\n", $$1, $$2}'
@@ -52,6 +53,9 @@ mutants: $(VENV)/develop  ## plant each defect and see which tests notice; MUTAN
 models: $(VENV)/develop  ## check the TLA+ models and prove the invariant; MODELS=nightly
 	@$(BIN)/python -m models check $(MODELS)
 	@$(BIN)/python -m models.proof
+
+contracts: $(VENV)/develop  ## put the contracts on the pure rooms to CrossHair; CONTRACTS=--nightly
+	@$(BIN)/python -m models.contracts $(CONTRACTS)
 
 clean:  ## remove what was set up
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

@@ -57,6 +57,7 @@ PURE: Final = (
     "commit/machine.py",
     "commit/redo.py",
     "commit/record.py",
+    "commit/replay.py",
     "commit/txid.py",
     "commit/intervention.py",
     "commit/contract.py",

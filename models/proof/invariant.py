@@ -25,7 +25,6 @@ from models.proof.vocabulary import (
     owner,
     relies,
     saw,
-    server,
     target,
     writes,
 )
@@ -138,13 +137,14 @@ INVARIANT: Final = (
                 relies(T, R),
                 now.committed(U),
                 writes(U, R),
+                Not(now.lost(home(R))),
             ),
             now.visible(R, U),
         ),
     ),
     Statement(
         "votes_stay_true",
-        "what a store has voted on for such a transaction stays as it was read",
+        "what a store has voted on for such a transaction is as it was read, by all commits",
         lambda now: Implies(
             And(
                 now.planned(T),
@@ -153,7 +153,7 @@ INVARIANT: Final = (
                 relies(T, R),
                 home(R) == S,
             ),
-            now.visible(R, U) == saw(T, R, U),
+            saw(T, R, U) == And(now.committed(U), writes(U, R)),
         ),
     ),
     # The order of commits
@@ -210,20 +210,28 @@ INVARIANT: Final = (
         lambda now: Implies(now.durable(R, T), now.visible(R, T)),
     ),
     Statement(
-        "server_is_durable",
-        "a server shows what is durable only",
-        lambda now: Implies(And(server(home(R)), now.visible(R, T)), now.durable(R, T)),
-    ),
-    Statement(
         "sent_is_committed",
         "a request to apply is of a committed transaction",
         lambda now: Implies(now.sent(T, S), now.committed(T)),
     ),
     # What is known, and the journal's marks
     Statement(
+        "applied_is_committed",
+        "what a coordinator knows to be applied is committed",
+        lambda now: Implies(now.applied(T, S), now.committed(T)),
+    ),
+    Statement(
+        "mark_is_of_a_commit",
+        "what is marked as applied is committed",
+        lambda now: Implies(now.marked(T), now.committed(T)),
+    ),
+    Statement(
         "applied_is_visible",
         "what a coordinator knows to be applied is visible",
-        lambda now: Implies(And(now.applied(T, S), writes(T, R), home(R) == S), now.visible(R, T)),
+        lambda now: Implies(
+            And(now.applied(T, S), writes(T, R), home(R) == S, Not(now.lost(S))),
+            now.visible(R, T),
+        ),
     ),
     Statement(
         "forced_is_durable",
@@ -233,7 +241,10 @@ INVARIANT: Final = (
     Statement(
         "mark_is_true",
         "while any coordinator runs, what is marked is visible everywhere",
-        lambda now: Implies(And(now.running(C), now.marked(T), writes(T, R)), now.visible(R, T)),
+        lambda now: Implies(
+            And(now.running(C), now.marked(T), writes(T, R), Not(now.lost(home(R)))),
+            now.visible(R, T),
+        ),
     ),
     Statement(
         "finished_is_durable",
@@ -242,10 +253,20 @@ INVARIANT: Final = (
     ),
     # Readers
     Statement(
+        "due_is_committed",
+        "what a reader must see is committed",
+        lambda now: Implies(now.due(Q, T), now.committed(T)),
+    ),
+    Statement(
         "reader_is_told",
         "what a reader must see is visible, or the journal has named it to be applied first",
         lambda now: Implies(
-            And(now.due(Q, T), writes(T, target(Q)), Not(now.listed(Q, T))),
+            And(
+                now.due(Q, T),
+                writes(T, target(Q)),
+                Not(now.listed(Q, T)),
+                Not(now.lost(home(target(Q)))),
+            ),
             now.visible(target(Q), T),
         ),
     ),
@@ -253,13 +274,15 @@ INVARIANT: Final = (
 
 
 def _is_answered(now: State, reader: Formula) -> Formula:
-    """All that the journal has named to the reader is applied, so that it may look."""
-    return ForAll([V], Implies(now.listed(reader, V), now.visible(target(reader), V)))
+    """All that the journal has named to the reader is applied, and the store answers."""
+    settled = ForAll([V], Implies(now.listed(reader, V), now.visible(target(reader), V)))
+    return And(settled, Not(now.lost(home(target(reader)))))
 
 
 def _is_readable(now: State, record: Formula) -> Formula:
     """Nothing that concerns the record is unapplied, so that who looks now sees it as it is."""
-    return ForAll([V], Implies(And(now.unapplied(V), writes(V, record)), now.visible(record, V)))
+    settled = ForAll([V], Implies(And(now.unapplied(V), writes(V, record)), now.visible(record, V)))
+    return And(settled, Not(now.lost(home(record))))
 
 
 CONSEQUENCES: Final = (
@@ -365,7 +388,9 @@ FINALITY: Final = (
     ),
     Change(
         "visible_to_the_living",
-        "what is visible is lost only when every process has ended",
-        lambda now, then: Implies(And(now.visible(R, T), then.running(C)), then.visible(R, T)),
+        "what is visible is lost only when every process has ended, or with a store that tells so",
+        lambda now, then: Implies(
+            And(now.visible(R, T), then.running(C), Not(then.lost(home(R)))), then.visible(R, T)
+        ),
     ),
 )

@@ -60,7 +60,8 @@ class Rules:
         decision_forced: the decision is forced before anybody learns of it.
         judged: a store looks at what stands in a write's place before it applies it.
         in_order: an apply counts only once all that its transaction builds on is there.
-        server_forces: a store that can fail by itself makes durable what it applies.
+        loss_is_told: a store that has crashed by itself answers nobody until it is whole.
+        redone_in_full: it is made whole by all that the journal keeps, in commit order.
         marked_when_applied: keys are let go of once every store shows the writes.
         marks_taken_back: whoever starts when nobody lives believes no mark.
         finished_when_forced: the redo is dropped once every store holds the writes durably.
@@ -77,7 +78,8 @@ class Rules:
     decision_forced: bool = True
     judged: bool = True
     in_order: bool = True
-    server_forces: bool = True
+    loss_is_told: bool = True
+    redone_in_full: bool = True
     marked_when_applied: bool = True
     marks_taken_back: bool = True
     finished_when_forced: bool = True
@@ -143,7 +145,12 @@ def vote(now: State, rules: Rules) -> Step:
     """A store votes yes: what the transaction relies on there is as its plan has read it."""
     fits = ForAll([R], Implies(And(relies(t, R), home(R) == s), now.fits(t, R)))
     return Step(
-        And(now.running(owner(t)), now.begun(t), fits if rules.votes_compare else True),
+        And(
+            now.running(owner(t)),
+            now.begun(t),
+            Not(now.lost(s)),
+            fits if rules.votes_compare else True,
+        ),
         now.after(voted=_and_also(now.voted, t, s)),
     )
 
@@ -160,7 +167,7 @@ def commit(now: State, rules: Rules) -> Step:
 
 def commit_at_once(now: State, rules: Rules) -> Step:
     """The one-append path: keys, votes and decision in one forced append."""
-    fits = ForAll([R], Implies(relies(t, R), now.fits(t, R)))
+    fits = ForAll([R], Implies(relies(t, R), And(Not(now.lost(home(R))), now.fits(t, R))))
     return Step(
         And(
             now.running(owner(t)),
@@ -232,6 +239,7 @@ def apply(now: State, rules: Rules) -> Step:
             now.running(c),
             now.committed(t),
             Not(now.finished(t)),
+            Not(now.lost(s)),
             builds_on if rules.in_order else True,
         ),
         _judged(now, rules).after(applied=_and_also(now.applied, t, s)),
@@ -240,7 +248,7 @@ def apply(now: State, rules: Rules) -> Step:
 
 def apply_late(now: State, rules: Rules) -> Step:
     """A request to apply arrives late, again, or so that its answer is lost."""
-    return Step(now.sent(t, s), _judged(now, rules))
+    return Step(And(now.sent(t, s), Not(now.lost(s))), _judged(now, rules))
 
 
 def _judged(now: State, rules: Rules) -> State:
@@ -261,13 +269,7 @@ def _judged(now: State, rules: Rules) -> State:
         kept = now.visible(record, of) if rules.judged else And(now.visible(record, of), Not(here))
         return Or(kept, And(here, applies(record, of)))
 
-    def durable(record: Formula, of: Formula) -> Formula:
-        at_once = And(server(s), home(record) == s, visible(record, of))
-        return (
-            Or(now.durable(record, of), at_once) if rules.server_forces else now.durable(record, of)
-        )
-
-    return now.after(visible=visible, durable=durable)
+    return now.after(visible=visible)
 
 
 def mark(now: State, rules: Rules) -> Step:
@@ -282,7 +284,7 @@ def mark(now: State, rules: Rules) -> Step:
 def force(now: State, rules: Rules) -> Step:
     """A store makes durable all that it shows, of every transaction known to be applied there."""
     return Step(
-        now.running(c),
+        And(now.running(c), Not(now.lost(s))),
         now.after(
             durable=lambda x, y: Or(now.durable(x, y), And(home(x) == s, now.visible(x, y))),
             forced=lambda x, y: Or(
@@ -340,22 +342,41 @@ def crash(now: State, rules: Rules) -> Step:
     )
 
 
-def store_fails(now: State, rules: Rules) -> Step:
-    """A server is cut off its power by itself, and any part of what it has not forced is gone."""
+def store_crashes(now: State, rules: Rules) -> Step:
+    """A server crashes by itself, any part of what it has not forced is gone, and it tells so."""
     left = any_state("_left")
     return Step(
         And(server(s), *_left_of_records(now, left)),
         now.after(
             visible=lambda x, y: z3.If(home(x) == s, left.visible(x, y), now.visible(x, y)),
             durable=lambda x, y: z3.If(home(x) == s, left.visible(x, y), now.durable(x, y)),
+            lost=_and_also(now.lost, s) if rules.loss_is_told else now.lost,
         ),
+    )
+
+
+def redo(now: State, rules: Rules) -> Step:
+    """Whoever meets a store that has crashed applies, at one stroke and in commit order, whatever
+    the journal keeps the redo of."""
+    done = any_state("_done")
+    kept = And(now.committed(T), Not(now.finished(T)), writes(T, R), home(R) == s)
+    some = [
+        ForAll([R, T], Implies(now.visible(R, T), done.visible(R, T))),
+        ForAll([R, T], Implies(done.visible(R, T), Or(now.visible(R, T), kept))),
+        ForAll([R, T, V], Implies(And(done.visible(R, T), saw(T, R, V)), done.visible(R, V))),
+    ]
+    every = ForAll([R, T], Implies(kept, done.visible(R, T)))
+    return Step(
+        And(now.running(c), now.lost(s), *some, every if rules.redone_in_full else True),
+        now.after(visible=done.visible, lost=_but_not(now.lost, s)),
     )
 
 
 def power_cut(now: State, rules: Rules) -> Step:
     """Every process ends, and any part of what was not forced is gone: of a record its last
     versions, any number of them; marks; rows of undecided and of aborted transactions, which may
-    come back as undecided. What stores said is forgotten, what is on the network is not."""
+    come back as undecided. What stores said is forgotten, what is on the network is not, and any
+    server may have crashed too."""
     left = any_state("_left")
     rows = [
         ForAll(
@@ -369,6 +390,7 @@ def power_cut(now: State, rules: Rules) -> Step:
         ForAll([T], Implies(now.indelible(T), left.committed(T))),
         ForAll([T], Implies(left.marked(T), now.marked(T))),
         ForAll([T], Implies(left.finished(T), now.finished(T))),
+        ForAll([S], Implies(now.lost(S), left.lost(S))),
     ]
     return Step(
         And(*rows, *_left_of_records(now, left)),
@@ -384,6 +406,7 @@ def power_cut(now: State, rules: Rules) -> Step:
             forced=nothing,
             visible=left.visible,
             durable=left.visible,
+            lost=left.lost,
             due=nothing,
             listed=nothing,
         ),
@@ -421,7 +444,8 @@ STEPS: Final[Mapping[str, Callable[[State, Rules], Step]]] = MappingProxyType(
             begin_read,
             lose_lock,
             crash,
-            store_fails,
+            store_crashes,
+            redo,
             power_cut,
         )
     }

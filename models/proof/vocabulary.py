@@ -54,7 +54,7 @@ needs: Final = z3.Function("needs", Transaction, Key, z3.BoolSort())
 saw: Final = z3.Function("saw", Transaction, Record, Transaction, z3.BoolSort())
 FIXED: Final = (owner, home, family, target, host, server, writes, relies, needs, saw)
 """Whose a transaction is, where a record lives, which key covers it, what a reader wants and in
-which process it runs; whether a store is a server that can fail by itself; what a transaction
+which process it runs; whether a store is a server that can crash by itself; what a transaction
 writes, relies on, and holds; and whose writes its plan saw in a record: anything, until the store
 votes on it."""
 
@@ -85,6 +85,7 @@ _SORTS_OF: Final[Mapping[str, tuple[Formula, ...]]] = MappingProxyType(
         "sent": (Transaction, Store),
         "visible": (Record, Transaction),
         "durable": (Record, Transaction),
+        "lost": (Store,),
         "due": (Reader, Transaction),
         "listed": (Reader, Transaction),
     }
@@ -117,6 +118,7 @@ class State:
         sent: a request to apply is on its way: it may arrive at any time, and again.
         visible: of a record and a transaction: its write is in what the record shows.
         durable: it is in what a power cut leaves of the record.
+        lost: of a store: it has crashed by itself, may have lost applies, and answers nobody.
         due: of a reader and a transaction: it was committed when the reader began.
         listed: the journal named it to the reader as one to be applied first.
     """
@@ -139,6 +141,7 @@ class State:
     sent: Relation
     visible: Relation
     durable: Relation
+    lost: Relation
     due: Relation
     listed: Relation
 
