@@ -93,7 +93,7 @@ def after_a_crash(folder: Path) -> None:
 
 def during_apply(folder: Path) -> None:
     """The journal has space, the stores have none: acknowledged, and made visible later."""
-    disk = Disk(folder / "stores", 4096)
+    disk = Disk(folder / "stores", 16384)
     clock, names = Clock(), Names()
     with Grove.open(
         journal=journal_url(folder),
