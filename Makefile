@@ -15,7 +15,7 @@ EVERY ?=
 WRITE ?=
 MODELS ?=
 
-.PHONY: help demo test full quick lint bench nightly mutants models contracts clean
+.PHONY: help demo test full quick lint bench nightly mutants models contracts traces clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s%s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ models: $(VENV)/develop  ## check the TLA+ models and prove the invariant; MODEL
 
 contracts: $(VENV)/develop  ## put the contracts on the pure rooms to CrossHair; CONTRACTS=--nightly
 	@$(BIN)/python -m models.contracts $(CONTRACTS)
+
+traces: $(VENV)/develop  ## hold recorded runs against the specification; NUMBER=1000 SEED=n
+	@$(BIN)/python -m models.traces --number $(or $(NUMBER),1000) $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove what was set up
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

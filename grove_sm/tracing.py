@@ -27,7 +27,7 @@ from grove_sm.commit.passing import PassesOn
 from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import INDEXED
-from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
+from grove_sm.operations.plan import Expectation, Find, Get, Heuristic, Read, Stored, Write
 from grove_sm.operations.query import Place, Query, values_of
 
 log = logging.getLogger("grove_sm")
@@ -333,6 +333,11 @@ class TracedStore:
         with self._tracer.call("read", changes=False, store=self._label, read=_words(read)) as line:
             found = self._inner.read(read)
             line["found"] = _revisions(found)
+            if isinstance(read, Find) and read.newest:
+                line["created_at"] = [
+                    _fields(read.collection, record.record_id, record.document)["createdAt"]
+                    for record in found
+                ]
         return found
 
     def page(

@@ -17,6 +17,7 @@ from stateful_tests.forecast import Drawn, Forecast
 from stateful_tests.observing import answer_of, steps_of
 from stateful_tests.process import Clock, Habits, Process, ask
 from stateful_tests.tally import Tally
+from stateful_tests.tape import Tape
 from tests.kinds.placement import Placement
 
 HABITS: Final = (Habits(True, lag=1), Habits(False, lag=1), Habits(True, lag=4))
@@ -111,6 +112,7 @@ class Deployment:
 
     Attributes:
         watcher: who is told what they do, if anybody.
+        tape: where a trace is kept of what they do, if anywhere.
         clock: the time of all of them.
         post: what was sent to stores and has not arrived.
         tally: what has happened, in numbers.
@@ -121,6 +123,7 @@ class Deployment:
         self._prefix = names
         self.placement = placement
         self.watcher: Watcher | None = None
+        self.tape: Tape | None = None
         self.clock = Clock()
         self.post = Post()
         self.tally = Tally()
@@ -141,7 +144,9 @@ class Deployment:
 
     def start(self, slot: int, faults: Sequence[Forecast]) -> Ended:
         """Open a process in an empty slot, with recovery."""
-        process = self._processes[slot] = Process(self.placement, self.clock, HABITS[slot])
+        process = self._processes[slot] = Process(
+            self.placement, self.clock, HABITS[slot], self.tape
+        )
         self._restart_names(process)
         ended = self.attempt(slot, "open", Process.open, faults)
         if ended.error is not None:

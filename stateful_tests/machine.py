@@ -30,6 +30,7 @@ from stateful_tests.observing import Mirror, view
 from stateful_tests.process import Process
 from stateful_tests.sketches import AGENTS, RIVALRIES, Rival, Sketch, sketches
 from stateful_tests.tally import Tally
+from stateful_tests.tape import Tape
 from tests.kinds.placement import Placement
 
 _KEPT: Final = timedelta(days=7)
@@ -146,6 +147,10 @@ class History(RuleBasedStateMachine):
     def watch(self, watcher: Watcher) -> None:
         """Have somebody told, from now on, what processes do."""
         self._deployment.watcher = watcher
+
+    def keep(self, tape: Tape) -> None:
+        """Have a trace kept, from now on, of what processes do."""
+        self._deployment.tape = tape
 
     # What callers do.
 

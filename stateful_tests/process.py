@@ -15,6 +15,7 @@ from models import requests
 from models.requests import Contribute, CreateBounty, PickUp, Request, Sweep
 from models.rules.bounties import criteria_of
 from stateful_tests.sketches import START, TOPOLOGY
+from stateful_tests.tape import ARRIVED, ASKED, Tape
 from tests.kinds.placement import Placement
 
 _SETTINGS: Final = Settings(
@@ -67,6 +68,8 @@ class Habits(NamedTuple):
 class Process:
     """A process of a deployment; without a grove until it is opened, and once it has died.
 
+    What it does is added to a tape, if there is one.
+
     Attributes:
         schedule: what sees its effects.
         outages: what it is in trouble with, between calls too.
@@ -74,23 +77,29 @@ class Process:
         believed_dead: coordinators that it takes for dead, whether they are or not.
     """
 
-    def __init__(self, placement: Placement, clock: Clock, habits: Habits) -> None:
+    def __init__(
+        self, placement: Placement, clock: Clock, habits: Habits, tape: Tape | None = None
+    ) -> None:
         self.habits = habits
         self.schedule = Schedule()
         self.outages: list[Outage] = []
         self.names = Names()
         self.believed_dead: set[int] = set()
-        self._journal = FaultyJournal(
-            placement.open_journal(), self.schedule, believed_dead=self.believed_dead
-        )
+        journal, stores = placement.open_journal(), placement.open_stores()
+        if tape is not None:
+            journal, stores = tape.trace(ARRIVED, journal, stores, placement.label)
+        self._journal = FaultyJournal(journal, self.schedule, believed_dead=self.believed_dead)
         self._stores = wrap_stores(
-            placement.open_stores(),
+            stores,
             placement.label,
             self.schedule,
             local=None if habits.one_append else False,
         )
+        journal, stores = self._journal, self._stores
+        if tape is not None:
+            journal, stores = tape.trace(ASKED, journal, stores, placement.label)
         self.coordinator = Coordinator(
-            self._journal, self._stores, clock=clock, random=self.names, patience=0.0
+            journal, stores, clock=clock, random=self.names, patience=0.0
         )
         self.coordinator.applier.lag = habits.lag
 

