@@ -3,7 +3,6 @@
 Run where GROVE_MODELS is set; `make models` checks the same, but for the page and the stories.
 """
 
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -13,10 +12,9 @@ import pytest
 from models.tla.configuration import Configuration
 from models.tla.configurations import ALL, BROKEN, HOLDING
 from models.tla.run import COUNTEREXAMPLES, check, transcript, transcript_path
+from tests.models.tlc_tests import NEEDS_TLC
 
-pytestmark = pytest.mark.skipif(
-    "GROVE_MODELS" not in os.environ, reason="minutes of TLC: make models, or set GROVE_MODELS"
-)
+pytestmark = NEEDS_TLC
 
 _QUICK: Final = [configuration for configuration in HOLDING if configuration.size == "quick"]
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "models.md"

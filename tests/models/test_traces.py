@@ -20,6 +20,9 @@ from models.traces.report import check_batch, named
 from models.traces.runs import TOLD, Batch, Draw, Run, batches, record
 from models.traces.verdict import judge
 from tests.groves import CODER, REVIEWER, TOPOLOGY, five_files, journal_url
+from tests.models.tlc_tests import NEEDS_TLC
+
+pytestmark = NEEDS_TLC
 
 ROOT: Final = Path(__file__).parents[2]
 SEED: Final = int(os.environ.get("TRACES_SEED", "1"))

@@ -11,6 +11,9 @@ import pytest
 
 from grove_sm import Grove
 from tests.groves import CODER
+from tests.models.tlc_tests import NEEDS_TLC
+
+pytestmark = NEEDS_TLC
 
 ROOT: Final = Path(__file__).parents[2]
 
