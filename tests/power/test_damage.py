@@ -14,8 +14,7 @@ from faults.power import Disk
 from grove_sm import Agent, Grove
 from grove_sm.domain.errors import GroveError
 from grove_sm.operations import audit as auditing
-from grove_sm.operations.plan import Stored
-from grove_sm.stores.sqlite import SQLiteStore
+from grove_sm.stores.reading import SQLiteReads
 from tests.counts import RecordProperty, counted
 
 from .exploration import scratch_folder, write_disk
@@ -173,10 +172,7 @@ def test_damage(place: Place, state: str, truth: Truth, record_property: RecordP
 
 
 def test_a_missing_checksum_is_caught(truth: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unchecked(_: SQLiteStore, __: str, row: tuple[Any, ...]) -> Stored:
-        return Stored(*row[:-1])
-
-    monkeypatch.setattr(SQLiteStore, "_stored", unchecked)
+    monkeypatch.setattr(SQLiteReads, "_check", lambda *_: None)
     # Some of what is wrong is no JSON any more, or no text.
     with pytest.raises((AssertionError, ValueError, TypeError)):
         list(_damage(SHARED, "checkpointed", truth, 1000))
