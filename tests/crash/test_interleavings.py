@@ -102,7 +102,7 @@ def test_what_is_left_out_makes_no_difference(
 def test_the_same_choices_are_the_same_execution(folder: Path) -> None:
     interleavings = Interleavings(PAIR["claim, claim"], IN_MEMORY.place(folder), TWO_STEPS)
     told = []
-    for text in ["A A A B B A crash-A B B B B B B B B B B B B B B B B B B"] * 2:
+    for text in ["A A A B B A A A crash-A B B B B B B B B B B B B B B B B B B"] * 2:
         execution = interleavings.replay([Choice.parse(word) for word in text.split()])
         told.append(list(map(str, execution.events)))
         assert str(execution) == text[: len(str(execution))]
