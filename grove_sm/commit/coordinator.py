@@ -105,6 +105,8 @@ class Coordinator:
         self._patience = patience
         self._sleep = sleep
         self.applier = Applier(journal, participants)
+        self.on_given_up: Callable[[], object] = _nobody_is_told
+        self._working: set[str] = set()
 
     def now(self) -> str:
         """The time now, in the protocol's form."""
@@ -178,7 +180,8 @@ class Coordinator:
                 created_at=now,
                 idempotency=idempotency,
             )
-            hold, is_committed = self._run(entry, plan.expectations)
+            with self._working_on(entry.txid):
+                hold, is_committed = self._run(entry, plan.expectations)
             if is_committed:
                 return Executed(entry.txid, plan, plan.result)
             if hold.recorded is not None and idempotency is not None:
@@ -187,8 +190,14 @@ class Coordinator:
                 self._settle(holder, plan, deadline, attempt)
         raise StateConflict(record=plan.operation, reason=_KEPT_CHANGING)
 
-    def settle_dead(self, holder: Holder) -> bool:
-        """Abort the undecided transaction of a dead coordinator; whether it was ours to abort."""
+    def is_abandoned(self, holder: Holder) -> bool:
+        """Whether nobody is at work on an unfinished transaction any more."""
+        if holder.coordinator == self.journal.coordinator:
+            return holder.txid not in self._working
+        return not self.journal.is_alive(holder.coordinator)
+
+    def settle_abandoned(self, holder: Holder) -> bool:
+        """Abort an abandoned undecided transaction; whether it was ours to abort."""
         transaction, effects = resume(holder.state, ())
         assert isinstance(effects[0], RecordDecision)  # noqa: S101
         decision = self.journal.abort(holder.txid)
@@ -299,6 +308,18 @@ class Coordinator:
         """
         return len(known) < 2 or all(self.read(read) == found for read, found in known.items())
 
+    @contextmanager
+    def _working_on(self, txid: str) -> Iterator[None]:
+        """What is left by an error may be undecided still, if the journal could not abort it."""
+        self._working.add(txid)
+        try:
+            yield
+        except BaseException:
+            self._working.discard(txid)
+            self.on_given_up()
+            raise
+        self._working.discard(txid)
+
     def _run(self, entry: Entry, expectations: Sequence[Expectation]) -> tuple[Hold, bool]:
         """Take a new transaction as far as it goes; whether it was committed."""
         expected: dict[str, list[Expectation]] = {}
@@ -352,8 +373,8 @@ class Coordinator:
         """Get a holder of our keys out of the way. Raises InDoubt, StoreUnavailable or Corrupt."""
         if holder.state == "committed":
             self._apply_everywhere([holder.txid], self.journal.unapplied())
-        elif not self.journal.is_alive(holder.coordinator):
-            self.settle_dead(holder)
+        elif self.is_abandoned(holder):
+            self.settle_abandoned(holder)
         elif time.monotonic() >= deadline:
             keys = ", ".join(sorted(set(plan.keys) & (holder.keys or set())))
             raise InDoubt(record=keys, txid=holder.txid, coordinator=holder.coordinator)
@@ -375,6 +396,10 @@ class Coordinator:
         coordinator = self.journal.coordinator
         txid = make_txid(self.clock(), coordinator, self.random())
         return make_entry(nothing, txid=txid, coordinator=coordinator, created_at=self.now())
+
+
+def _nobody_is_told() -> None:
+    """There is no housekeeping."""
 
 
 def _unapplied(store: str, txid: str) -> StoreUnavailable:

@@ -128,6 +128,7 @@ class Housekeeping:
             target=self._work, name="grove-sm-housekeeping", daemon=True
         )
         coordinator.applier.on_committed = self._on_committed
+        coordinator.on_given_up = self._wake.set
         self._set_lag()
         _threads.add(self)
         self._thread.start()

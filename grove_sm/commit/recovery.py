@@ -39,7 +39,7 @@ def recover(coordinator: Coordinator) -> RecoveryReport:
     """
     found = coordinator.journal.unfinished()
     ours = [holder for holder in found if _is_ours_to_end(coordinator, holder)]
-    planned = [h.txid for h in ours if h.state == "planned" and coordinator.settle_dead(h)]
+    planned = [h.txid for h in ours if h.state == "planned" and coordinator.settle_abandoned(h)]
     left: set[str] = set()
     corrupt: list[str] = []
 
@@ -70,7 +70,5 @@ def recover(coordinator: Coordinator) -> RecoveryReport:
 
 
 def _is_ours_to_end(coordinator: Coordinator, holder: Holder) -> bool:
-    if holder.coordinator == coordinator.journal.coordinator:
-        # What we could not apply, or somebody else has applied for us.
-        return holder.state != "planned" and not coordinator.applier.has(holder.txid)
-    return not coordinator.journal.is_alive(holder.coordinator)
+    # Of our own: what we gave up, could not apply, or somebody else has applied for us.
+    return coordinator.is_abandoned(holder) and not coordinator.applier.has(holder.txid)

@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final
 
 from grove_sm.commit.redo import Verdict, heuristic, judge
 from grove_sm.operations.plan import Deleted, Expectation, Heuristic, Read, Stored, Write
@@ -27,7 +26,7 @@ class SQLiteStore:
     Raises StoreUnavailable, Corrupt, or ValidationError for a newer format.
     """
 
-    local: Final = True
+    local: bool = True
 
     def __init__(self, path: Path, *, busy_timeout: float = 5.0) -> None:
         self._name = f"sqlite:///{path}"

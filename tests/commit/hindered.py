@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from grove_sm import Grove
+from grove_sm.commit.machine import Decision
+from grove_sm.commit.record import Entry
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.operations.layout import COLLECTIONS
@@ -61,25 +63,40 @@ class HinderedStore(SQLiteStore):
 
 
 class ApplyHinderedStore(HinderedStore):
-    """A store that goes down between its vote and the apply."""
+    """A store that goes down between its vote and the apply, and tells of its votes."""
 
     goes_down = False
+    on_validate: Callable[[], object] | None = None
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
         vote = super().validate(expectations)
+        if self.on_validate is not None:
+            self.on_validate()
         self.down = self.down or self.goes_down
         return vote
 
 
 class HinderedJournal(SQLiteJournal):
-    """A journal that can fail to finish."""
+    """A journal that can fail to finish, or to decide about keys that it holds."""
 
     cannot_finish = False
+    cannot_decide = False
+
+    def abort(self, txid: str) -> Decision:
+        self._require(not self.cannot_decide)
+        return super().abort(txid)
+
+    def _commit_planned(self, entry: Entry) -> Decision:
+        self._require(not self.cannot_decide)
+        return super()._commit_planned(entry)
 
     def finish(self, txids: Sequence[str]) -> None:
-        if self.cannot_finish:
-            raise StoreUnavailable(store=self.name, reason="it is hindered")
+        self._require(not self.cannot_finish)
         super().finish(txids)
+
+    def _require(self, holds: bool) -> None:
+        if not holds:
+            raise StoreUnavailable(store=self.name, reason="it is hindered")
 
 
 class Hindered:

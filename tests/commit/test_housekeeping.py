@@ -93,6 +93,19 @@ def test_a_store_down_during_the_apply_is_caught_up_by_itself(
     assert grove.audit().ok
 
 
+def test_what_was_given_up_undecided_is_aborted_by_itself(
+    hindered: Hindered, tmp_path: Path
+) -> None:
+    grove = hindered.open(background=True)
+    hindered.stores["claims"].local = False
+    hindered.journal.cannot_decide = True
+    with pytest.raises(StoreUnavailable):
+        grove.claim("file:a", agent=CODER, intent_summary="mine")
+    assert len(unfinished(tmp_path)) == 1
+    hindered.journal.cannot_decide = False
+    wait_until(lambda: unfinished(tmp_path) == [])
+
+
 def test_what_is_committed_is_finished_by_itself(
     tmp_path: Path, clock: Clock, names: Names
 ) -> None:

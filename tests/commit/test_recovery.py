@@ -173,6 +173,42 @@ def test_a_process_recovers_what_it_could_not_apply_itself(hindered: Hindered) -
     assert grove.recover() == NOTHING
 
 
+def give_up_undecided(hindered: Hindered, grove: Grove) -> str:
+    """A claim in two steps whose journal fails after it holds the keys; answers its txid."""
+    hindered.stores["claims"].local = False
+    hindered.journal.cannot_decide = True
+    with pytest.raises(StoreUnavailable):
+        grove.claim("file:a", agent=CODER, intent_summary="mine")
+    hindered.journal.cannot_decide = False
+    (holder,) = grove.coordinator.journal.unapplied()
+    assert holder.state == "planned"
+    return holder.txid
+
+
+def test_keys_of_what_was_given_up_are_free_again(hindered: Hindered) -> None:
+    grove = hindered.open()
+    txid = give_up_undecided(hindered, grove)
+    assert not grove.claim("file:a", agent=CODER, intent_summary="again").renewed
+    assert grove.outcome(txid) == "aborted"
+    assert grove.audit().ok
+
+
+def test_a_process_recovers_what_it_gave_up(hindered: Hindered) -> None:
+    grove = hindered.open()
+    txid = give_up_undecided(hindered, grove)
+    assert grove.recover() == RecoveryReport(rolled_back=[txid])
+    assert grove.recover() == NOTHING
+
+
+def test_a_process_leaves_what_it_is_at_work_on(hindered: Hindered) -> None:
+    grove = hindered.open()
+    hindered.stores["claims"].local = False
+    found = []
+    hindered.stores["claims"].on_validate = lambda: found.append(grove.recover())
+    grove.claim("file:a", agent=CODER, intent_summary="mine")
+    assert found == [NOTHING]
+
+
 def test_keys_of_what_another_finished_are_free_again(
     hindered: Hindered, tmp_path: Path, clock: Clock, names: Names
 ) -> None:
