@@ -11,7 +11,7 @@ from blake3 import blake3
 from pydantic_core import from_json, to_json
 
 from grove_sm.domain.errors import Corrupt
-from grove_sm.operations.plan import Deleted, IdempotencyKey, Plan, Stored, Write
+from grove_sm.operations.plan import Deleted, IdempotencyKey, Origin, Plan, Stored, Write
 
 _CHECKSUM_DIGITS = 16
 
@@ -62,7 +62,7 @@ def make_entry(
 ) -> Entry:
     """The journal's entry for a plan."""
     keys = plan.keys if idempotency is None else (*plan.keys, idempotency.record_id)
-    members = to_json([(w.collection, w.record_id, w.base + 1) for w in plan.writes]).decode()
+    members = to_json([(w.collection, w.record_id, w.revision) for w in plan.writes]).decode()
     return Entry(
         txid,
         coordinator,
@@ -124,7 +124,9 @@ def encode_head(entry: Entry) -> str:
 
 def encode_redo(entry: Entry) -> str:
     """What the journal keeps of an entry until it is finished."""
-    return seal((entry.txid, entry.writes, entry.result, entry.idempotency, entry.keys))
+    # Without an origin as earlier versions wrote it.
+    writes = [write if write.origin else write[:-1] for write in entry.writes]
+    return seal((entry.txid, writes, entry.result, entry.idempotency, entry.keys))
 
 
 def decode_head(head: object, txid: str, *, what: str, where: str) -> Entry:
@@ -135,12 +137,22 @@ def decode_head(head: object, txid: str, *, what: str, where: str) -> Entry:
     return Entry(txid, coordinator, operation, created_at, tuple(keys), (), members, {}, None)
 
 
+def _write(
+    collection: str,
+    record_id: str,
+    base: int,
+    document: str | None,
+    origin: tuple[int, str, str] | None = None,
+) -> Write:
+    return Write(collection, record_id, base, document, origin and Origin(*origin))
+
+
 def decode_redo(redo: object, txid: str, *, what: str, where: str) -> Redo:
     """An entry's redo. Raises Corrupt, naming what and where, if it was damaged."""
     found, writes, result, idempotency, keys = unseal(redo, what=what, where=where)
     _require_own(found, txid, what=what, where=where)
     return Redo(
-        tuple(Write(*write) for write in writes),
+        tuple(_write(*write) for write in writes),
         result,
         None if idempotency is None else IdempotencyKey(*idempotency),
         tuple(keys),

@@ -7,7 +7,7 @@ since it grows by exactly one with every transaction, and transactions on a reco
 
 from enum import Enum
 
-from grove_sm.operations.plan import Deleted, Heuristic, Stored, Write
+from grove_sm.operations.plan import Deleted, Heuristic, Origin, Stored, Write
 
 
 class Verdict(Enum):
@@ -34,9 +34,18 @@ def judge(write: Write, txid: str, found: Stored | Deleted | None) -> Verdict:
         return Verdict.APPLY
     if found is None or revision < write.base:
         return Verdict.FOREIGN
-    if revision > write.revision or found.txid == txid or found.document == write.document:
+    own = write.origin.txid if write.origin else txid
+    if revision > write.revision or found.txid == own or found.document == write.document:
         return Verdict.ALREADY
     return Verdict.FOREIGN
+
+
+def written(write: Write, txid: str, members: str) -> Stored | Deleted:
+    """What stands in the place of a record once a write is applied."""
+    origin = write.origin or Origin(write.revision, txid, members)
+    if write.document is None:
+        return Deleted(write.record_id, *origin)
+    return Stored(write.record_id, *origin, write.document)
 
 
 def heuristic(write: Write, txid: str, found: Stored | Deleted | None, store: str) -> Heuristic:

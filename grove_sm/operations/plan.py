@@ -71,21 +71,32 @@ class Expectation(NamedTuple):
     found: tuple[tuple[str, int], ...]
 
 
+class Origin(NamedTuple):
+    """What a record had in the grove that it is taken over from; see `Stored`."""
+
+    revision: int
+    txid: str
+    members: str
+
+
 class Write(NamedTuple):
     """One record's new document, to replace the one at revision `base` (0: there is none yet).
 
-    None deletes the record. Its id is never used again.
+    None deletes the record. Its id is never used again. A record that is taken over from another
+    grove keeps what it had there, its `origin`; of one that was deleted there, what is left is
+    taken over.
     """
 
     collection: str
     record_id: str
     base: int
     document: str | None
+    origin: Origin | None = None
 
     @property
     def revision(self) -> int:
         """The record's revision once this is applied."""
-        return self.base + 1
+        return self.base + 1 if self.origin is None else self.origin.revision
 
 
 class Heuristic(NamedTuple):

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-from grove_sm.commit.redo import Verdict, heuristic, judge
+from grove_sm.commit.redo import Verdict, heuristic, judge, written
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import (
@@ -86,7 +86,7 @@ class MemoryStore:
                 found = table.get(write.record_id)
                 match judge(write, txid, found):
                     case Verdict.APPLY:
-                        table[write.record_id] = _written(write, txid, members)
+                        table[write.record_id] = written(write, txid, members)
                     case Verdict.FOREIGN:
                         outcomes.append(heuristic(write, txid, found, self._name))
                     case Verdict.ALREADY:
@@ -177,13 +177,6 @@ class MemorySnapshot:
                 document = _parsed(stored.document)
                 if admits(query, stored.record_id, document):
                     yield stored, document
-
-
-def _written(write: Write, txid: str, members: str) -> Stored | Deleted:
-    """What stands in the place of a record once a write is applied."""
-    if write.document is None:
-        return Deleted(write.record_id, write.revision, txid, members)
-    return Stored(write.record_id, write.revision, txid, members, write.document)
 
 
 def _is_deleted(tables: Tables, read: Get) -> bool:

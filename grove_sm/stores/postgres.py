@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from grove_sm.commit.contract import AppliesLost
 from grove_sm.commit.record import record_checksum
-from grove_sm.commit.redo import Verdict, heuristic, judge
+from grove_sm.commit.redo import Verdict, heuristic, judge, written
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.plan import Deleted, Expectation, Get, Heuristic, Read, Stored, Write
 from grove_sm.operations.query import Place, Query
@@ -24,7 +24,6 @@ from grove_sm.stores.postgres_reading import (
     key_of,
     order_of,
     record_of,
-    written,
 )
 from grove_sm.stores.postgres_schema import COLUMNS, MIGRATIONS, THERE, beside
 
@@ -32,6 +31,8 @@ T = TypeVar("T")
 
 _CONNECTIONS: Final = 4
 _MOST_TURNS: Final = 10
+_AT_ONCE: Final = 200
+"""How many writes or expectations go into one statement."""
 
 
 class PostgresStore:
@@ -82,8 +83,10 @@ class PostgresStore:
         return self._reads.counts(query, by)
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
-        if not expectations:
-            return True
+        return all(map(self._do_hold, _slices(expectations)))
+
+    def _do_hold(self, expectations: Sequence[Expectation]) -> bool:
+        """Whether all of so many expectations still hold, in one query."""
         found: list[list[tuple[str, int]]] = [[] for _ in expectations]
         parts: list[str] = []
         values: list[object] = []
@@ -108,7 +111,13 @@ class PostgresStore:
 
     def apply(self, txid: str, members: str, writes: Sequence[Write]) -> tuple[Heuristic, ...]:
         def put_all(session: Session) -> tuple[Heuristic, ...]:
-            return self._put_all(session, txid, members, writes)
+            if len(writes) <= _AT_ONCE:
+                return self._put_all(session, txid, members, writes)
+            outcomes: tuple[Heuristic, ...] = ()
+            with session.transaction():
+                for some in _slices(writes):
+                    outcomes += self._put_all(session, txid, members, some)
+            return outcomes
 
         joined: Session | None = getattr(self._joined, "session", None)
         if joined is None:
@@ -220,6 +229,10 @@ class PostgresStore:
         return None if row is None else record_of(row)
 
 
+def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
+
+
 def _put(session: Session, txid: str, members: str, writes: Sequence[Write]) -> list[Write]:
     """Write each record where exactly what its write replaces is there; the others' writes.
 
@@ -227,9 +240,9 @@ def _put(session: Session, txid: str, members: str, writes: Sequence[Write]) -> 
     """
     values: list[object] = []
     for write in writes:
-        found = written(write.record_id, write.revision, txid, members, write.document)
+        found = written(write, txid, members)
         key = key_of(write.record_id)
-        values += (key, write.revision, txid, members, write.document, record_checksum(found))
+        values += (key, *found[1:4], write.document, record_checksum(found))
         document = None if write.document is None else json.loads(write.document)
         values += beside(write.collection, write.record_id, document)
         if write.base:

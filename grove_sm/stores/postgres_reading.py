@@ -179,14 +179,8 @@ def key_of(record_id: str) -> bytes:
 
 def record_of(row: tuple[Any, ...]) -> Stored | Deleted:
     """What the first fields of a row hold."""
-    record_id, revision, txid, members, document = row[:5]
-    return written(record_id.decode(errors="replace"), revision, txid, members, document)
-
-
-def written(
-    record_id: str, revision: int, txid: str, members: str, document: str | None
-) -> Stored | Deleted:
-    """What stands in the place of a record once a write is applied."""
+    key, revision, txid, members, document = row[:5]
+    record_id = key.decode(errors="replace")
     if document is None:
         return Deleted(record_id, revision, txid, members)
     return Stored(record_id, revision, txid, members, document)

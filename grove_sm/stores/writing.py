@@ -7,8 +7,9 @@ from typing import Final
 from pydantic_core import from_json
 
 from grove_sm.commit.record import record_checksum
+from grove_sm.commit.redo import written
 from grove_sm.operations.layout import COLLECTIONS, CONTRIBUTIONS
-from grove_sm.operations.plan import Deleted, Stored, Write
+from grove_sm.operations.plan import Deleted, Write
 from grove_sm.stores.indexing import (
     POSTED,
     Posting,
@@ -39,6 +40,11 @@ _KEEP_DELETED: Final = (
     f"INSERT INTO {DELETED} (collection, record_id, revision, txid, members, checksum) "
     "VALUES (?, ?, ?, ?, ?, ?)"
 )
+_TAKE_DELETED: Final = {
+    c: f"INSERT INTO {DELETED} SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS "
+    f"(SELECT 1 FROM {c} WHERE record_id = ?2) ON CONFLICT DO NOTHING"
+    for c in COLLECTIONS
+}
 _DOCUMENT: Final = {
     c: f"SELECT document FROM {c} WHERE record_id = ? AND revision = ?" for c in COLLECTIONS
 }
@@ -73,23 +79,27 @@ def put(connection: sqlite3.Connection, txid: str, members: str, write: Write) -
 def _put_row(
     connection: sqlite3.Connection, txid: str, members: str, write: Write, *created: str
 ) -> bool:
-    if write.document is None:
-        return _put_deletion(connection, txid, members, write)
-    stored = Stored(write.record_id, write.revision, txid, members, write.document)
-    checksum = record_checksum(stored)
+    found = written(write, txid, members)
+    if isinstance(found, Deleted):
+        return _put_deletion(connection, write, found)
+    checksum = record_checksum(found)
     if write.base == 0:
-        row = (*stored, checksum, *created)
+        row = (*found, checksum, *created)
         return connection.execute(_INSERT[write.collection], row).rowcount == 1
-    values = (*stored[1:], checksum, *created, write.record_id, write.base)
+    values = (*found[1:], checksum, *created, write.record_id, write.base)
     return connection.execute(_UPDATE[write.collection], values).rowcount == 1
 
 
-def _put_deletion(connection: sqlite3.Connection, txid: str, members: str, write: Write) -> bool:
+def _put_deletion(connection: sqlite3.Connection, write: Write, deleted: Deleted) -> bool:
+    collection = write.collection
+    kept = (collection, *deleted, record_checksum(deleted))
+    if write.base == 0:
+        # What is left of one that was deleted elsewhere.
+        return connection.execute(_TAKE_DELETED[collection], kept).rowcount == 1
     place = (write.record_id, write.base)
-    if connection.execute(_DELETE[write.collection], place).rowcount != 1:
+    if connection.execute(_DELETE[collection], place).rowcount != 1:
         return False
-    deleted = Deleted(write.record_id, write.revision, txid, members)
-    connection.execute(_KEEP_DELETED, (write.collection, *deleted, record_checksum(deleted)))
+    connection.execute(_KEEP_DELETED, kept)
     return True
 
 

@@ -9,7 +9,7 @@ import pytest
 from grove_sm.commit.contract import Participant
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import COLLECTIONS, INDEXED, OF_THE_ID
-from grove_sm.operations.plan import Deleted, Expectation, Find, Get, Stored, Write
+from grove_sm.operations.plan import Deleted, Expectation, Find, Get, Origin, Stored, Write
 from grove_sm.operations.query import Query, place_of
 
 from .places import OpenStore, write
@@ -512,3 +512,49 @@ def test_threads_may_share_a_store(store: Participant) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(put_and_read, range(8))) == [10] * 8
+
+
+# what comes from another grove
+
+TAKEN = Origin(7, "tx-there", '[["claims","a",7]]')
+
+
+def test_what_is_taken_over_keeps_what_it_had(open_store: OpenStore) -> None:
+    store, other = open_store(), open_store()
+    made = write("a", status="on", collection="claims")._replace(origin=TAKEN)
+    left = Write("claims", "gone", 0, None, Origin(3, "tx-then", "[]"))
+    for _ in range(2):
+        put(store, made, left, write("b"), txid="tx-here")
+        found = {record.record_id: record for record in other.read(ALL_CLAIMS)}
+        assert found["a"] == Stored("a", *TAKEN, str(made.document))
+        assert found["b"].txid == "tx-here"
+        assert left_of(other) == [Deleted("gone", 3, "tx-then", "[]")]
+    assert not store.validate([Expectation(Get("claims", "gone"), ())])
+    put(store, write("a", 7, status="off"), txid="tx-next")
+    assert other.read(Get("claims", "a"))[0].revision == 8
+    put(store, made, left, write("b"), txid="tx-here")
+    assert other.read(Get("claims", "a"))[0].revision == 8
+
+
+def test_what_is_taken_over_and_meets_another_is_told(store: Participant) -> None:
+    put(store, write("a", status="other"), write("gone"))
+    made = write("a", status="on")._replace(origin=TAKEN)
+    left = Write("claims", "gone", 0, None, Origin(3, "tx-then", "[]"))
+    outcomes = store.apply("tx-here", "[]", (made, left))
+    assert [(outcome.record_id, outcome.expected) for outcome in outcomes] == [
+        ("a", "no record"),
+        ("gone", "no record"),
+    ]
+    assert store.read(Get("claims", "a"))[0].txid == "tx-1"
+    assert left_of(store) == []
+
+
+def test_very_many_writes_are_one_apply(open_store: OpenStore) -> None:
+    store, other = open_store(), open_store()
+    many = [write(f"c{number:04}", status="on") for number in range(700)]
+    put(store, *many)
+    assert len(other.read(ALL_CLAIMS)) == 700
+    expected = [Expectation(Get("claims", w.record_id), ((w.record_id, 1),)) for w in many]
+    assert store.validate(expected)
+    put(store, write("c0650", 1), txid="tx-2")
+    assert not store.validate(expected)
