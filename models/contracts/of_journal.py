@@ -17,7 +17,7 @@ from grove_sm.commit.record import (
     seal,
     unseal,
 )
-from grove_sm.commit.redo import Verdict, heuristic, judge
+from grove_sm.commit.redo import Verdict, heuristic, judge, written
 from grove_sm.commit.txid import coordinator_of, first_txid_at, is_before, make_txid
 from grove_sm.domain.errors import Corrupt, ValidationError
 from grove_sm.operations.plan import (
@@ -25,6 +25,7 @@ from grove_sm.operations.plan import (
     Find,
     Get,
     IdempotencyKey,
+    Origin,
     Plan,
     Stored,
     Write,
@@ -95,6 +96,25 @@ def nothing_late_brings_back_what_was_deleted(
     found = Deleted("a", revision, MINE if is_mine else "tx-other", "[]")
     verdict = judge(write, MINE, found)
     return verdict is (Verdict.ALREADY if revision >= base + 1 else Verdict.FOREIGN)
+
+
+@contract(written, judge)
+def what_is_written_is_not_written_again(
+    base: int, there: int, is_deletion: bool, is_taken_over: bool
+) -> bool:
+    """What a write leaves is its own: at its revision, by its transaction, or as it was in the
+    grove that it is taken over from; and the same write then changes nothing.
+
+    pre: base >= 0 and there >= 1
+    post: _
+    """
+    origin = Origin(there, "tx-there", "[1]") if is_taken_over else None
+    write = Write("claims", "a", 0 if origin else base, None if is_deletion else "new", origin)
+    stands = written(write, MINE, "[]")
+    assert isinstance(stands, Deleted) == is_deletion
+    assert stands[:4] == ("a", *(origin or (base + 1, MINE, "[]")))
+    assert write.revision == stands.revision
+    return judge(write, MINE, stands) is Verdict.ALREADY
 
 
 @contract(judge)
