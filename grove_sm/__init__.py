@@ -39,8 +39,10 @@ if TYPE_CHECKING:
         BountyClaimed,
         Claimed,
         Contributed,
+        Exported,
         NotSwept,
         PickedUp,
+        Restored,
         SweepReport,
     )
     from grove_sm.settings import Keep, Leases
@@ -59,6 +61,7 @@ __all__ = [
     "Contribution",
     "Corrupt",
     "Criteria",
+    "Exported",
     "Grant",
     "Grove",
     "GroveError",
@@ -76,6 +79,7 @@ __all__ = [
     "RecoveryReport",
     "Relation",
     "Reservation",
+    "Restored",
     "Route",
     "Score",
     "StateConflict",

@@ -11,6 +11,7 @@ from typing import Final, Self
 from grove_sm.calls.bounties import BountyCalls
 from grove_sm.calls.contributing import ContributeCalls
 from grove_sm.calls.credits import CreditCalls
+from grove_sm.calls.exporting import ExportCalls
 from grove_sm.calls.inbox import InboxCalls
 from grove_sm.calls.sweeping import SweepCalls
 from grove_sm.commit.coordinator import Coordinator
@@ -19,13 +20,11 @@ from grove_sm.commit.machine import Decision
 from grove_sm.commit.recovery import RecoveryReport, recover
 from grove_sm.domain import Route
 from grove_sm.domain.arguments import text_argument
-from grove_sm.domain.errors import Corrupt, GroveError
+from grove_sm.domain.errors import GroveError
 from grove_sm.opening import close, open_coordinator, settle_settings
-from grove_sm.operations.audit import AuditReport, audit
 from grove_sm.operations.layout import (
     BOUNTIES,
     CLAIMS,
-    COLLECTIONS,
     CONTRIBUTIONS,
     CREDITS,
     HANDOFFS,
@@ -33,13 +32,11 @@ from grove_sm.operations.layout import (
 from grove_sm.operations.query import Query
 from grove_sm.settings import Keep, Leases, Settings
 from grove_sm.transactions import Transactions
-from grove_sm.transactions.story import accounted_for
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
 
 log = logging.getLogger("grove_sm")
 
 _OUTCOMES_KEPT: Final = timedelta(days=7)
-_AUDITED_TRANSACTIONS: Final = 100_000
 _COUNTED: Final[Mapping[str, str]] = {
     CONTRIBUTIONS: "kind",
     HANDOFFS: "status",
@@ -58,7 +55,7 @@ def _random_name() -> str:
     return secrets.token_hex(8)
 
 
-class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
+class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls, ExportCalls):
     """A deployment: its operations, each atomic over all stores, and views of its records.
 
     Made by `Grove.open`; use it in a `with` block or close it. Threads may share one; a process
@@ -212,35 +209,6 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls):
         Raises StoreUnavailable if the journal cannot be read.
         """
         return recover(self.coordinator)
-
-    def audit(self) -> AuditReport:
-        """Check every rule that spans records, over one moment of all stores.
-
-        Also whether they hold what the journal's newest transactions wrote. Raises
-        StoreUnavailable if a store cannot be read, and Corrupt if it is damaged as a whole.
-        """
-        damaged: list[Corrupt] = []
-        # Read before the stores, which then hold all of it.
-        journal = self.coordinator.journal
-        history = journal.history(_AUDITED_TRANSACTIONS)
-        with self.coordinator.snapshots(damaged.append) as views:
-            records = {
-                name: views[name].scan(name) if name in views else () for name in COLLECTIONS
-            }
-        interventions = journal.interventions(damaged.append)
-        return audit(
-            records,
-            {role: [to.to for to in targets] for role, targets in self.settings.topology.items()},
-            heuristics=journal.heuristics(damaged.append),
-            let_go=[each.txid for each in interventions if each.action == "discard"],
-            accounted=accounted_for(journal),
-            damaged=damaged,
-            committed={
-                txid: entry.members
-                for txid, state, entry in history
-                if entry is not None and state not in ("planned", "aborted")
-            },
-        )
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many records there are: contributions by kind, credits by type, others by status.

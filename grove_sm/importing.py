@@ -1,12 +1,11 @@
 """Contributions from JSON lines, one document a line, published in whatever order they come."""
 
-import codecs
 import heapq
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from grove_sm.domain import Contribution, normalise_time
 from grove_sm.domain.errors import (
@@ -19,26 +18,9 @@ from grove_sm.domain.errors import (
 )
 from grove_sm.domain.values import MAX_DEPTH, Flaw
 from grove_sm.grove import Grove
-
-MAX_LINE_BYTES: Final = 64 * 1024 * 1024
+from grove_sm.lines import Line
 
 _DIGITS_OF_LARGEST_DOUBLE: Final = 309
-
-
-class Line(NamedTuple):
-    """A line of a file.
-
-    Attributes:
-        number: counted from 1.
-        text: without the line's end; where it is too long, one byte more than is allowed.
-        is_whole: whether it is not too long.
-        end: how many bytes of the file have been read with it.
-    """
-
-    number: int
-    text: bytes
-    is_whole: bool
-    end: int
 
 
 @dataclass(frozen=True)
@@ -81,10 +63,9 @@ class ImportReport:
 
 def import_lines(
     grove: Grove,
-    file: BinaryIO,
+    lines: Iterable[Line],
     *,
     stop_on_error: bool = False,
-    max_line_bytes: int = MAX_LINE_BYTES,
     on_line: Callable[[Line], None] = lambda _: None,
 ) -> ImportReport:
     """Publish every contribution of a file of JSON lines.
@@ -95,9 +76,8 @@ def import_lines(
 
     Args:
         grove: where to publish.
-        file: UTF-8 text, one contribution document (camelCase) a line; a `cid` must match.
+        lines: UTF-8 text, one contribution document (camelCase) a line; a `cid` must match.
         stop_on_error: stop at the first bad line.
-        max_line_bytes: a longer line is refused, without being held in memory.
         on_line: called after each line has been read and dealt with.
 
     Raises nothing for what the file holds; see `ImportReport.failures`.
@@ -106,7 +86,7 @@ def import_lines(
     number = 0
     was_stopped = False
     try:
-        for line in read_lines(file, max_line_bytes):
+        for line in lines:
             number = line.number
             if line.text.strip() or not line.is_whole:
                 importer.take(line)
@@ -118,30 +98,6 @@ def import_lines(
         importer.fail(number + 1, error)
         was_stopped = True
     return importer.finish(was_stopped=was_stopped)
-
-
-def read_lines(file: BinaryIO, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
-    """The lines of a file, empty ones included, without a byte order mark.
-
-    Raises ValidationError if the file cannot be read on.
-    """
-    number = end = 0
-    try:
-        while text := file.readline(max_line_bytes + 1):
-            number += 1
-            end += len(text)
-            is_whole = len(text) <= max_line_bytes or text.endswith(b"\n")
-            rest = b"" if is_whole else text
-            while rest and not rest.endswith(b"\n"):
-                rest = file.readline(max_line_bytes)
-                end += len(rest)
-            if is_whole:
-                text = text.rstrip(b"\r\n")
-                text = text.removeprefix(codecs.BOM_UTF8) if number == 1 else text
-            yield Line(number, text, is_whole, end)
-    except OSError as error:
-        rule = f"must be readable to its end: {error.strerror or error}"
-        raise ValidationError(field="file", rule=rule) from error
 
 
 def read_contribution(line: Line) -> Contribution:

@@ -1,6 +1,6 @@
 """What operations return: frozen values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grove_sm.domain import Bounty, Claim, Contribution, Handoff
@@ -60,6 +60,38 @@ class PickedUp:
     contribution: Contribution
     claim: Claim
     txid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was exported.
+
+    Attributes:
+        records: how many, by collection.
+        deleted: of how many deleted records it tells, so that nothing late brings them back.
+        sha256: of all lines but the last, which has it too.
+        size: how many bytes were written.
+    """
+
+    records: Mapping[str, int]
+    deleted: int
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was taken over from an export; its fields are as in `Exported`.
+
+    `already_there` tells that the grove held just that, and nothing was done; otherwise `txid` is
+    the transaction that wrote it.
+    """
+
+    records: Mapping[str, int]
+    deleted: int
+    sha256: str
+    already_there: bool
+    txid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,11 @@ from grove_sm import (
 )
 from grove_sm.importing import (
     ImportReport,
-    Line,
     import_lines,
     parse_json,
     read_contribution,
-    read_lines,
 )
+from grove_sm.lines import MAX_LINE_BYTES, Line, read_lines
 from grove_sm.results import Contributed
 from tests.groves import Clock, Names
 
@@ -70,8 +69,10 @@ UNREADABLE: dict[str, tuple[bytes, str, str]] = {
 }
 
 
-def do_import(grove: Grove, text: bytes, **options: Any) -> ImportReport:
-    return import_lines(grove, io.BytesIO(text), **options)
+def do_import(
+    grove: Grove, text: bytes, max_line_bytes: int = MAX_LINE_BYTES, **options: Any
+) -> ImportReport:
+    return import_lines(grove, read_lines(io.BytesIO(text), max_line_bytes), **options)
 
 
 @pytest.mark.parametrize(("text", "field", "rule"), UNREADABLE.values(), ids=UNREADABLE)
@@ -139,7 +140,7 @@ class Broken(io.BytesIO):
 
 
 def test_a_file_that_breaks_off_keeps_what_was_imported(memory_grove: Grove) -> None:
-    report = import_lines(memory_grove, Broken((GOOD % "").encode() + b"\nmore"))
+    report = import_lines(memory_grove, read_lines(Broken((GOOD % "").encode() + b"\nmore")))
     assert report.imported == 1
     (failure,) = report.failures
     assert failure.line == 2

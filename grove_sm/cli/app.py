@@ -16,6 +16,7 @@ from grove_sm.cli import (
     contributions,
     credits,
     demo,
+    exporting,
     fuzz,
     importing,
     inbox,
@@ -85,6 +86,7 @@ app.command()(contributions.search)
 app.command()(threads.thread)
 app.command()(threads.children)
 app.command()(threads.ancestors)
+app.command()(exporting.export)
 app.command("import")(importing.import_file)
 app.command()(inbox.handoffs)
 app.command("pick-up")(inbox.pick_up)

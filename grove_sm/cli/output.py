@@ -59,9 +59,9 @@ def to_json_value(value: object) -> Any:
     return value
 
 
-def write_json(value: object) -> None:
+def write_json(value: object, *, to_stderr: bool = False) -> None:
     """Print one JSON document, in ASCII, whatever the terminal's encoding."""
-    typer.echo(json.dumps(to_json_value(value), indent=2))
+    typer.echo(json.dumps(to_json_value(value), indent=2), err=to_stderr)
 
 
 def write_json_line(value: object) -> None:
@@ -86,20 +86,26 @@ def write_records(
         _write_table(records, columns)
 
 
-def write_result(result: object, facts: Iterable[tuple[str, object]], *, as_json: bool) -> None:
+def write_result(
+    result: object,
+    facts: Iterable[tuple[str, object]],
+    *,
+    as_json: bool,
+    to_stderr: bool = False,
+) -> None:
     """Print a result as one JSON document, or what it says as facts."""
     if as_json:
-        write_json(result)
+        write_json(result, to_stderr=to_stderr)
     else:
-        write_facts(facts)
+        write_facts(facts, to_stderr=to_stderr)
 
 
-def write_facts(facts: Iterable[tuple[str, object]]) -> None:
+def write_facts(facts: Iterable[tuple[str, object]], *, to_stderr: bool = False) -> None:
     """Print names with their values, one a line; those without a value are left out."""
     shown = [(name, plain(value)) for name, value in facts if value is not None]
     width = max(len(name) for name, _ in shown)
     for name, value in shown:
-        typer.echo(f"{name:<{width}}  {value}")
+        typer.echo(f"{name:<{width}}  {value}", err=to_stderr)
 
 
 def write_error(document: Mapping[str, Any], *, as_json: bool) -> None:

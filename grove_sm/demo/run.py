@@ -20,6 +20,7 @@ from grove_sm.demo.verdict import Verdict, judge
 from grove_sm.demo.work import sponsor_of
 from grove_sm.domain.errors import StoreUnavailable, ValidationError
 from grove_sm.importing import import_lines
+from grove_sm.lines import read_lines
 
 DEFAULT_KILLS: Final = 40
 DEFAULT_WORKERS: Final = 4
@@ -107,8 +108,8 @@ def prepare(folder: Path, history: Path, workers: int) -> Prepared:
     folder.mkdir()
     with open_safe(folder) as grove:
         try:
-            with history.open("rb") as lines:
-                report = import_lines(grove, lines, stop_on_error=True)
+            with history.open("rb") as file:
+                report = import_lines(grove, read_lines(file), stop_on_error=True)
         except OSError as error:
             raise StoreUnavailable(store=str(history), reason=str(error)) from error
         for failure in report.failures:

@@ -3,25 +3,11 @@
 Like every operation it is planned from what stands there, and holds what the record belongs to.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from grove_sm.domain import Account, Claim, Grant, Handoff, Reservation, Transfer
 from grove_sm.domain.errors import Corrupt, StateConflict
-from grove_sm.operations.credits import CREDIT_KINDS
-from grove_sm.operations.documents import decode
-from grove_sm.operations.handoffs import families
-from grove_sm.operations.layout import (
-    BOUNTIES,
-    CLAIMS,
-    CONTRIBUTIONS,
-    CREDITS,
-    HANDOFFS,
-    account_family,
-    bounty_family,
-    contribution_family,
-    target_family,
-)
+from grove_sm.operations.families import families_of
 from grove_sm.operations.plan import Facts, Plan, Stored, Write, make_plan
 
 OPERATION: Final = "resolve_heuristic_outcome"
@@ -68,26 +54,6 @@ def plan_resolve(request: ResolveRequest, facts: Facts) -> Plan:
 def _families(collection: str, record_id: str, document: str) -> Iterable[str]:
     """The families that a record belongs to; none if what stands there breaks a rule."""
     try:
-        return _FAMILIES[collection](Stored(record_id, 0, "", "[]", document))
+        return families_of(collection, Stored(record_id, 0, "", "[]", document))
     except Corrupt:
         return ()
-
-
-def _accounts(stored: Stored) -> Iterable[str]:
-    kind = CREDIT_KINDS[stored.record_id.partition(":")[0]]
-    match decode(kind, stored):
-        case Account(agent_id=agent_id) | Grant(agent_id=agent_id) | Reservation(agent_id=agent_id):
-            return (account_family(agent_id),)
-        case Transfer(from_agent_id=giver, to_agent_id=receiver):
-            return account_family(giver), account_family(receiver)
-        case _:
-            raise AssertionError(kind)
-
-
-_FAMILIES: Final[Mapping[str, Callable[[Stored], Iterable[str]]]] = {
-    CONTRIBUTIONS: lambda stored: (contribution_family(stored.record_id),),
-    HANDOFFS: lambda stored: families(decode(Handoff, stored)),
-    CLAIMS: lambda stored: (target_family(decode(Claim, stored).target_ref),),
-    BOUNTIES: lambda stored: (bounty_family(stored.record_id),),
-    CREDITS: _accounts,
-}

@@ -21,7 +21,7 @@ from .life import Life, read_at_once, read_from
 from .scenarios import PREPARED_AT, Scenario
 
 _READ: Final = read_from("contributions")
-_UNSTABLE: Final = {"txid", "duplicate"}
+_UNSTABLE: Final = {"txid", "duplicate", "already_there"}
 
 
 @dataclass

@@ -1,12 +1,15 @@
 """The operations that are crashed: what was there before, and the call."""
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from grove_sm import Agent, Grove
 from grove_sm.domain import Route
+from grove_sm.operations.layout import COLLECTIONS
 
 CODER: Final = Agent(agent_id="coder-1", role="coder")
 OTHER_CODER: Final = Agent(agent_id="coder-2", role="coder")
@@ -99,6 +102,33 @@ def sweep(grove: Grove) -> Any:
 def forget(grove: Grove) -> Any:
     """One step of a sweep that forgets what ended an hour ago."""
     return grove.sweep(forget_after=3600.0, limit=1)
+
+
+def restore(grove: Grove) -> Any:
+    """A whole grove from its export, with records in all collections, and a deleted one."""
+    return grove.restore(io.BytesIO(_export()))
+
+
+@cache
+def _export() -> bytes:
+    clock, names = count(), count()
+    stores = dict.fromkeys(COLLECTIONS, "memory://")
+    with Grove.open(
+        journal="memory://",
+        stores=stores,
+        topology=TOPOLOGY,
+        clock=lambda: PREPARED_AT + timedelta(seconds=next(clock)),
+        random=lambda: f"exported-{next(names)}",
+        background=False,
+    ) as grove:
+        _completed(grove)
+        pick_up(grove)
+        claim(grove)
+        _of_claim("release")(grove)
+        assert grove.sweep(forget_after=0.001).claims_forgotten
+        file = io.BytesIO()
+        grove.export(file)
+    return file.getvalue()
 
 
 def _of_bounty(method: str, agent: Agent, **arguments: Any) -> Callable[[Grove], Any]:
@@ -260,6 +290,7 @@ SCENARIOS: Final = (
     ),
     Scenario("forget a claim", _released, [forget], after=2 * _HOUR, is_repeatable=False),
     Scenario("forget a handoff", _given_up, [forget], after=2 * _HOUR, is_repeatable=False),
+    Scenario("restore a grove", nothing, [restore]),
     Scenario(
         "contribute twice, applied together",
         nothing,

@@ -13,7 +13,8 @@ from blake3 import blake3
 from grove_sm import Grove
 from grove_sm.demo.history import contributions
 from grove_sm.demo.run import OWN_HISTORY
-from grove_sm.importing import import_lines, read_contribution, read_lines
+from grove_sm.importing import import_lines, read_contribution
+from grove_sm.lines import read_lines
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
 
@@ -100,7 +101,7 @@ def test_own_history_is_whole() -> None:
         OWN_HISTORY.open("rb") as file,
         Grove.open(journal="memory://", stores=stores) as grove,
     ):
-        report = import_lines(grove, file)
+        report = import_lines(grove, read_lines(file))
         assert report.failures == []
         assert report.imported == len(grove.contributions.list()) > 0
         assert {"work"} <= {c.kind for c in grove.contributions.list()} <= {"work", "review"}

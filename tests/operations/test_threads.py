@@ -9,6 +9,7 @@ import pytest
 
 from grove_sm import Agent, Contribution, Corrupt, Grove, NotFound, Thread, ValidationError
 from grove_sm.importing import import_lines
+from grove_sm.lines import read_lines
 from grove_sm.operations.layout import CONTRIBUTIONS
 from grove_sm.stores.memory import MemoryStore
 from tests.groves import CODER, REVIEWER, TOPOLOGY, Clock
@@ -131,7 +132,7 @@ def test_of_too_many_the_nearest_are_given(grove: Grove, family: Family, limit: 
 
 def test_a_real_history_is_one_thread(grove: Grove) -> None:
     with HISTORY.open("rb") as file:
-        assert import_lines(grove, file).imported == 400
+        assert import_lines(grove, read_lines(file)).imported == 400
     view = grove.contributions
     begin, end = view.list(limit=1)[0], view.list(newest_first=True, limit=1)[0]
     thread = view.thread(begin.cid)
