@@ -33,7 +33,7 @@ def check_urls(journal: str, stores: Mapping[str, str], base: Path) -> None:
     for field, url in {"journal": journal, **{f"stores.{c}": u for c, u in stores.items()}}.items():
         if url.startswith(_SQLITE):
             _file(url, base, field)
-        elif url.startswith(_POSTGRES) and field != "journal":
+        elif url.startswith(_POSTGRES):
             _postgres(url, field)
         elif not url.startswith(_MEMORY):
             raise _unknown_kind(field, url)
@@ -50,7 +50,8 @@ def open_journal(
     """The journal that a URL names.
 
     Args:
-        url: `sqlite:///FILE` or `memory://NAME`.
+        url: `sqlite:///FILE`, `postgresql://USER@HOST:PORT/DATABASE?schema=NAME` or
+            `memory://NAME`.
         base: the folder that a relative file is relative to.
         opened_at: the time now.
         busy_timeout: seconds to wait for another process that is deciding, and for an answer.
@@ -61,6 +62,11 @@ def open_journal(
     if url.startswith(_SQLITE):
         path = _file(url, base, "journal")
         return SQLiteJournal(path, opened_at=opened_at, clock=clock, busy_timeout=busy_timeout)
+    if url.startswith(_POSTGRES):
+        place = _postgres(url, "journal")
+        from grove_sm.journal.postgres import PostgresJournal
+
+        return PostgresJournal(place, opened_at=opened_at, clock=clock, timeout=busy_timeout)
     if url.startswith(_MEMORY):
         data = MemoryJournalData() if url == _MEMORY else _memory_journals[url]
         return MemoryJournal(url, data, patience=busy_timeout, opened_at=opened_at, clock=clock)
@@ -153,6 +159,5 @@ def _postgres(url: str, field: str) -> "PostgresUrl":
 
 
 def _unknown_kind(field: str, url: str) -> ValidationError:
-    kinds = (_SQLITE, _MEMORY) if field == "journal" else (_SQLITE, _POSTGRES[0], _MEMORY)
-    rule = f"must begin with {' or '.join(kinds)}"
+    rule = f"must begin with {_SQLITE}, {_POSTGRES[0]} or {_MEMORY}"
     return ValidationError(field=field, rule=rule, value=hide_secrets(url))

@@ -119,10 +119,10 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls, E
             folder: a folder that `grove-sm init` or an earlier `open` made; one that does not
                 exist or is empty becomes a grove with the default settings.
             journal: `sqlite:///FILE` (relative to the current folder; four slashes for an
-                absolute path) or `memory://NAME`.
-            stores: such a URL, or `postgresql://USER@HOST:PORT/DATABASE?schema=NAME`, for each of
-                contributions, handoffs, claims and bounties, and credits, if the deployment has
-                them. Stores may share a file or a schema.
+                absolute path), `postgresql://USER@HOST:PORT/DATABASE?schema=NAME` or
+                `memory://NAME`.
+            stores: such a URL for each of contributions, handoffs, claims and bounties, and
+                credits, if the deployment has them. Stores may share a file or a schema.
             topology: for each role, the roles that its contributions are handed off to; as a
                 `Route`, with whether and in which time they are to reply.
             leases: how long claims are held without a heartbeat.

@@ -32,14 +32,13 @@ TEMPLATE: Final = """\
 format = 1
 
 # Where transactions are decided. sqlite:///FILE is relative to this folder, sqlite:////FILE is
-# absolute, memory:// keeps nothing when the process ends.
+# absolute, memory:// keeps nothing when the process ends. For processes on several machines:
+# postgresql://USER@HOST:PORT/DATABASE?schema=NAME, with the password in PGPASSWORD or ~/.pgpass.
 journal = "sqlite:///journal.db"
 
-# Each collection's store: a file as above, or a schema of a PostgreSQL database,
-# postgresql://USER@HOST:PORT/DATABASE?schema=NAME, with the password in PGPASSWORD or ~/.pgpass.
-# Stores that share a file or a schema are written in one go; stores in different
-# files, or of different kinds, are kept together by the journal. Leave out credits to have
-# bounties without reservations.
+# Each collection's store, by such a URL too. Stores that share a file or a schema are written in
+# one go; stores in different ones, or of different kinds, are kept together by the journal. Leave
+# out credits to have bounties without reservations.
 [stores]
 contributions = "sqlite:///stores.db"
 handoffs = "sqlite:///stores.db"

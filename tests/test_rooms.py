@@ -11,6 +11,7 @@ import grove_sm
 from grove_sm.commit.contract import Hold, Journal, Participant, Snapshot
 from grove_sm.journal.hold import DecidedHold
 from grove_sm.journal.memory import MemoryJournal
+from grove_sm.journal.postgres import PostgresJournal
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.stores.memory import MemorySnapshot, MemoryStore
 from grove_sm.stores.postgres import PostgresStore
@@ -194,7 +195,12 @@ STORES: Final[tuple[type[Participant], ...]] = (
     SQLiteStore,
     TracedStore,
 )
-JOURNALS: Final[tuple[type[Journal], ...]] = (MemoryJournal, SQLiteJournal, TracedJournal)
+JOURNALS: Final[tuple[type[Journal], ...]] = (
+    MemoryJournal,
+    PostgresJournal,
+    SQLiteJournal,
+    TracedJournal,
+)
 HOLDS: Final[tuple[type[Hold], ...]] = (DecidedHold, TracedHold)
 SNAPSHOTS: Final[tuple[type[Snapshot], ...]] = (MemorySnapshot, PostgresSnapshot, SQLiteReads)
 

@@ -22,6 +22,7 @@ from grove_sm.commit.contract import (
     OnDamage,
     Participant,
     Snapshot,
+    Watch,
 )
 from grove_sm.commit.machine import (
     DecisionRecorded,
@@ -60,6 +61,7 @@ from grove_sm.operations.query import Place, Query, all_pages
 _FEWEST_ATTEMPTS: Final = 100
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
+_LONGEST_IF_TOLD: Final = 0.2
 _KEPT_CHANGING: Final = "what it relies on kept changing; try again"
 
 
@@ -84,7 +86,8 @@ class Coordinator:
         clock: the time now, with a zone.
         random: a new random name at each call.
         patience: seconds to wait for a live, undecided holder of a key.
-        sleep: waits for so many seconds, between two looks at such a holder.
+        sleep: waits for so many seconds, between two looks at such a holder; by default until
+            something is decided, where the journal can tell.
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class Coordinator:
         clock: Callable[[], datetime],
         random: Callable[[], str],
         patience: float = 2.0,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.journal = journal
         self.participants = participants
@@ -156,6 +159,17 @@ class Coordinator:
         transaction kept a key for longer than our patience; StoreUnavailable (nothing was
         written); OutcomeUnknown.
         """
+        with ExitStack() as waiting:
+            return self._execute(operation, now, idempotency, waiting)
+
+    def _execute(
+        self,
+        operation: Callable[[Facts], Plan],
+        now: str,
+        idempotency: IdempotencyKey | None,
+        waiting: ExitStack,
+    ) -> Executed:
+        watch: Watch | None = None
         deadline = time.monotonic() + self._patience
         for attempt in count():
             if attempt >= _FEWEST_ATTEMPTS and time.monotonic() >= deadline:
@@ -187,7 +201,11 @@ class Coordinator:
             if hold.recorded is not None and idempotency is not None:
                 return _replay(hold.recorded, idempotency)
             for holder in hold.refused_by:
-                self._settle(holder, plan, deadline, attempt)
+                if self._settle(holder, plan, deadline):
+                    self._pause(watch, attempt)
+                    if watch is None and self._sleep is None:
+                        # For the next time: this holder may be gone by now.
+                        watch = waiting.enter_context(self.journal.watch())
         raise StateConflict(record=plan.operation, reason=_KEPT_CHANGING)
 
     def is_abandoned(self, holder: Holder) -> bool:
@@ -369,8 +387,11 @@ class Coordinator:
                 if name in unreached:
                     raise _unapplied(name, txid)
 
-    def _settle(self, holder: Holder, plan: Plan, deadline: float, attempt: int) -> None:
-        """Get a holder of our keys out of the way. Raises InDoubt, StoreUnavailable or Corrupt."""
+    def _settle(self, holder: Holder, plan: Plan, deadline: float) -> bool:
+        """Get a holder of our keys out of the way; whether it has to be waited for.
+
+        Raises InDoubt, StoreUnavailable or Corrupt.
+        """
         if holder.state == "committed":
             self._apply_everywhere([holder.txid], self.journal.unapplied())
         elif self.is_abandoned(holder):
@@ -379,7 +400,17 @@ class Coordinator:
             keys = ", ".join(sorted(set(plan.keys) & (holder.keys or set())))
             raise InDoubt(record=keys, txid=holder.txid, coordinator=holder.coordinator)
         else:
-            self._sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
+            return True
+        return False
+
+    def _pause(self, watch: Watch | None, attempt: int) -> None:
+        """Wait before the next look at a holder: longer each time, or until it is told of.
+
+        What was decided may be something else; where much is, looks are rare all the same.
+        """
+        if watch is not None and not watch.wait(_LONGEST_IF_TOLD):
+            return
+        (self._sleep or time.sleep)(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
 
     def _apply_everywhere(
         self,

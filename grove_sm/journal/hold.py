@@ -1,4 +1,7 @@
-"""The `Hold` of both kinds of journal."""
+"""The `Hold` of every kind of journal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pydantic_core import from_json
 
@@ -42,3 +45,28 @@ class DecidedHold:
         """The journal's answer, once the block has ended."""
         assert self._decision is not None, "read before the block ended"  # noqa: S101
         return self._decision
+
+
+@contextmanager
+def held_beforehand(
+    hold: DecidedHold, *, abort: Callable[[], Decision], commit: Callable[[], Decision]
+) -> Iterator[DecidedHold]:
+    """The block of a transaction whose keys are recorded as held, or were refused, and its end.
+
+    Args:
+        hold: what the block is given, and is settled when it ends.
+        abort: aborts the transaction, if nobody has; answers what stands.
+        commit: commits it, unless it has been aborted; answers what stands.
+    """
+    try:
+        yield hold
+    except Exception:
+        if hold.is_free:
+            abort()
+        raise
+    if not hold.is_free:
+        hold.settle(Decision.ABORT)
+    elif hold.asked is Decision.COMMIT:
+        hold.settle(commit())
+    else:
+        hold.settle(abort())

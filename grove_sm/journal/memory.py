@@ -14,7 +14,9 @@ from grove_sm.commit.record import Entry, Recorded, Redo
 from grove_sm.commit.txid import coordinator_of, first_txid_at
 from grove_sm.domain.errors import NotFound, StoreUnavailable
 from grove_sm.domain.values import parse_time
-from grove_sm.journal.hold import DecidedHold, holder_of
+from grove_sm.journal.hold import DecidedHold, held_beforehand, holder_of
+from grove_sm.journal.rows import forgotten
+from grove_sm.journal.watching import EventWatch
 from grove_sm.operations.plan import Heuristic
 
 
@@ -44,18 +46,6 @@ class MemoryJournalData:
     horizon: str = ""
     watches: list[threading.Event] = field(default_factory=list)
     turn: threading.RLock = field(default_factory=threading.RLock)
-
-
-class MemoryWatch:
-    """The `Watch` contract on an event that every decision sets."""
-
-    def __init__(self, decided: threading.Event) -> None:
-        self._decided = decided
-
-    def wait(self, seconds: float) -> bool:
-        was_decided = self._decided.wait(seconds)
-        self._decided.clear()
-        return was_decided
 
 
 class MemoryJournal:
@@ -119,30 +109,25 @@ class MemoryJournal:
 
     @contextmanager
     def _hold_beforehand(self, entry: Entry) -> Iterator[DecidedHold]:
-        with self._opened() as data:
+        with self._opened():
             hold = self._met(entry)
             if hold.is_free:
                 row = _Row("planned", entry._replace(writes=()))
                 self._keep(row)
-        try:
+        with held_beforehand(
+            hold,
+            abort=lambda: self.abort(entry.txid),
+            commit=lambda: self._commit_planned(entry),
+        ):
             yield hold
-        except Exception:
-            if hold.is_free:
-                self.abort(entry.txid)
-            raise
-        if not hold.is_free:
-            hold.settle(Decision.ABORT)
-            return
-        if hold.asked is not Decision.COMMIT:
-            hold.settle(self.abort(entry.txid))
-            return
+
+    def _commit_planned(self, entry: Entry) -> Decision:
         with self._opened() as data:
             row = data.rows[entry.txid]
             if row.state == "planned":
                 self._commit(_Row("planned", entry))
-                hold.settle(Decision.COMMIT)
-            else:
-                hold.settle(Decision.ABORT)
+                return Decision.COMMIT
+        return Decision.ABORT
 
     def unapplied(self) -> tuple[Holder, ...]:
         with self._opened() as data:
@@ -231,10 +216,7 @@ class MemoryJournal:
             row = data.rows.get(txid)
             if row is None:
                 if txid <= data.horizon:
-                    raise NotFound(
-                        record=f"transaction {txid}",
-                        reason="it is older than the outcomes that the journal still keeps",
-                    )
+                    raise forgotten(txid)
                 return None if was_alive else Decision.ABORT
             if row.state == "planned":
                 return None
@@ -265,11 +247,11 @@ class MemoryJournal:
             )
 
     @contextmanager
-    def watch(self) -> Iterator[MemoryWatch]:
+    def watch(self) -> Iterator[EventWatch]:
         decided = threading.Event()
         self._data.watches.append(decided)
         try:
-            yield MemoryWatch(decided)
+            yield EventWatch(decided)
         finally:
             self._data.watches.remove(decided)
 

@@ -1,8 +1,7 @@
-"""Heuristic outcomes in a SQLite journal, and what operators did about them and about damage."""
+"""Heuristic outcomes in a journal, and what operators did about them and about damage."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from grove_sm.commit.contract import OnDamage
 from grove_sm.commit.intervention import Intervention, require_unresolved
@@ -15,17 +14,33 @@ T = TypeVar("T")
 _SELECT: Final = "SELECT txid, {} FROM {} ORDER BY id"
 
 
+class Cursor(Protocol):
+    """What a statement has found."""
+
+    def fetchall(self) -> list[Any]:
+        """All of it."""
+
+
+class Connection(Protocol):
+    """A connection of whatever kind of database, in a transaction that no other one is beside."""
+
+    def execute(self, query: str, parameters: tuple[str, ...] = (), /) -> Cursor:
+        """Execute a statement."""
+
+
 class Resolving:
     """The tables of both, on whatever connection it is given.
 
     Args:
         name: the journal's URL, as errors name it.
+        mark: how its statements write a parameter.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, mark: str = "?") -> None:
         self._name = name
+        self._mark = mark
 
-    def note(self, connection: sqlite3.Connection, heuristics: Sequence[Heuristic]) -> None:
+    def note(self, connection: Connection, heuristics: Sequence[Heuristic]) -> None:
         """Record outcomes that have neither been recorded nor resolved."""
         if not heuristics:
             return
@@ -34,12 +49,12 @@ class Resolving:
         for outcome in heuristics:
             if outcome not in known and not any(each.resolves(outcome) for each in done):
                 connection.execute(
-                    "INSERT INTO heuristics (txid, store, heuristic) VALUES (?, ?, ?)",
+                    f"INSERT INTO heuristics (txid, store, heuristic) VALUES ({self._marks(3)})",
                     (outcome.txid, outcome.store, seal(outcome)),
                 )
 
     def heuristics(
-        self, connection: sqlite3.Connection, on_damage: OnDamage | None
+        self, connection: Connection, on_damage: OnDamage | None
     ) -> tuple[Heuristic, ...]:
         """Every outcome that nobody has resolved."""
         done = self.interventions(connection, _ignore)
@@ -49,18 +64,18 @@ class Resolving:
             if not any(each.resolves(outcome) for each in done)
         )
 
-    def intervene(self, connection: sqlite3.Connection, intervention: Intervention) -> None:
+    def intervene(self, connection: Connection, intervention: Intervention) -> None:
         """Record what an operator did. Raises StateConflict if it was done before."""
         outcome = intervention.outcome
         if outcome is not None:
             require_unresolved(outcome, self.interventions(connection, _ignore))
         connection.execute(
-            "INSERT INTO interventions (txid, intervention) VALUES (?, ?)",
+            f"INSERT INTO interventions (txid, intervention) VALUES ({self._marks(2)})",
             (intervention.txid, seal(intervention)),
         )
 
     def interventions(
-        self, connection: sqlite3.Connection, on_damage: OnDamage | None
+        self, connection: Connection, on_damage: OnDamage | None
     ) -> tuple[Intervention, ...]:
         """Everything that operators did, in order."""
         query = _SELECT.format("intervention", "interventions")
@@ -68,15 +83,16 @@ class Resolving:
             self._read(connection, query, "interventions", _intervention, on_damage=on_damage)
         )
 
-    def _all(
-        self, connection: sqlite3.Connection, on_damage: OnDamage | None
-    ) -> Iterator[Heuristic]:
+    def _marks(self, number: int) -> str:
+        return ", ".join([self._mark] * number)
+
+    def _all(self, connection: Connection, on_damage: OnDamage | None) -> Iterator[Heuristic]:
         query = _SELECT.format("heuristic", "heuristics")
         return self._read(connection, query, "heuristics", _heuristic, on_damage=on_damage)
 
     def _read(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         query: str,
         table: str,
         decode: Callable[[Sequence[object]], T],

@@ -1,12 +1,21 @@
-"""Transactions as rows of a SQLite journal: the statements that change them, and what they say."""
+"""Transactions as a journal's rows: what they say, and the statements for them in SQLite."""
 
 import sqlite3
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from grove_sm.commit.contract import Holder, Recounted
 from grove_sm.commit.intervention import is_whole
-from grove_sm.commit.record import Entry, Redo, decode_entry, decode_head, decode_redo
-from grove_sm.domain.errors import Corrupt
+from grove_sm.commit.record import (
+    Entry,
+    Recorded,
+    Redo,
+    decode_entry,
+    decode_head,
+    decode_redo,
+    unseal,
+)
+from grove_sm.domain.errors import Corrupt, NotFound
 from grove_sm.domain.values import is_time
 from grove_sm.journal.hold import holder_of
 from grove_sm.journal.schema import UNFINISHED
@@ -130,6 +139,11 @@ class Rows:
         written = frozenset((write.collection, write.record_id) for write in found.writes)
         return Holder(txid, coordinator, state, frozenset(found.keys), written)
 
+    def recorded(self, record_id: str, sealed: object) -> Recorded:
+        """What is recorded under an idempotency key. Raises Corrupt."""
+        where = f"{self._name}, table idempotency_keys"
+        return Recorded(*unseal(sealed, what=record_id, where=where))
+
     def require_damaged(self, row: Row) -> None:
         """Raises StateConflict if an unfinished transaction's record is whole."""
         try:
@@ -138,9 +152,8 @@ class Rows:
             return
         raise is_whole(row[0])
 
-    def recount(self, connection: sqlite3.Connection, txid: str) -> Recounted | None:
-        """What is kept of a transaction; None if there is no record of it."""
-        row = connection.execute(RECOUNT, (txid,)).fetchone()
+    def recounted(self, txid: str, row: Sequence[Any] | None) -> Recounted | None:
+        """What is kept of a transaction, from what `RECOUNT` finds; None if it finds nothing."""
         if row is None:
             return None
         coordinator, state, head, redo, *times = row
@@ -172,3 +185,11 @@ class Rows:
             decode_head(head, txid, what=f"transaction {txid}", where=self.place(txid))
         else:
             self.entry(row)
+
+
+def forgotten(txid: str) -> NotFound:
+    """The error for a transaction from before the horizon."""
+    return NotFound(
+        record=f"transaction {txid}",
+        reason="it is older than the outcomes that the journal still keeps",
+    )

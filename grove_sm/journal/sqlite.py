@@ -17,17 +17,16 @@ from grove_sm.commit.record import (
     encode_head,
     encode_redo,
     seal,
-    unseal,
 )
 from grove_sm.commit.txid import coordinator_of, first_txid_at
 from grove_sm.domain.errors import GroveError, NotFound, OutcomeUnknown
 from grove_sm.domain.values import parse_time
 from grove_sm.journal import rows
 from grove_sm.journal.append import Appender
-from grove_sm.journal.hold import DecidedHold, holder_of
+from grove_sm.journal.hold import DecidedHold, held_beforehand, holder_of
 from grove_sm.journal.liveness import Liveness
 from grove_sm.journal.resolving import Resolving
-from grove_sm.journal.rows import Rows
+from grove_sm.journal.rows import Rows, forgotten
 from grove_sm.journal.schema import FORMAT, MIGRATIONS, UNFINISHED
 from grove_sm.journal.watching import watch_file
 from grove_sm.operations.plan import Heuristic
@@ -128,19 +127,12 @@ class SQLiteJournal:
                     rows.APPEND,
                     (entry.txid, entry.coordinator, "planned", encode_head(entry), None, None),
                 )
-        try:
+        with held_beforehand(
+            hold,
+            abort=lambda: self.abort(entry.txid),
+            commit=lambda: self._commit_planned(entry),
+        ):
             yield hold
-        except Exception:
-            if hold.is_free:
-                self.abort(entry.txid)
-            raise
-        if not hold.is_free:
-            hold.settle(Decision.ABORT)
-            return
-        if hold.asked is Decision.COMMIT:
-            hold.settle(self._commit_planned(entry))
-        else:
-            hold.settle(self.abort(entry.txid))
 
     def _commit_planned(self, entry: Entry) -> Decision:
         with self._appender.section() as section:
@@ -254,10 +246,7 @@ class SQLiteJournal:
             state = rows.state_of(connection, txid)
             horizon = connection.execute("SELECT txid FROM horizon WHERE id = 1").fetchone()
         if state is None and horizon and txid <= horizon[0]:
-            raise NotFound(
-                record=f"transaction {txid}",
-                reason="it is older than the outcomes that the journal still keeps",
-            )
+            raise forgotten(txid)
         if state == "planned" or (state is None and was_alive):
             return None
         if state is None:
@@ -268,7 +257,8 @@ class SQLiteJournal:
 
     def recount(self, txid: str) -> Recounted | None:
         with self._file.errors:
-            return self._rows.recount(self._file.connection, txid)
+            row = self._file.connection.execute(rows.RECOUNT, (txid,)).fetchone()
+        return self._rows.recounted(txid, row)
 
     def opener(self, coordinator: int) -> Opener | None:
         with self._file.errors:
@@ -386,10 +376,7 @@ class SQLiteJournal:
             "SELECT recorded FROM idempotency_keys WHERE record_id = ? AND expires_at > ?",
             (record_id, now),
         ).fetchone()
-        if row is None:
-            return None
-        where = f"{self._name}, table idempotency_keys"
-        return Recorded(*unseal(row[0], what=record_id, where=where))
+        return None if row is None else self._rows.recorded(record_id, row[0])
 
     @staticmethod
     def _record_key(connection: sqlite3.Connection, entry: Entry) -> None:

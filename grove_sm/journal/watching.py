@@ -1,12 +1,14 @@
-"""Noticing that a file was written to, by whatever process, without looking at it again and again.
+"""Noticing decisions without looking for them again and again.
 
-On Linux the system tells (inotify). It tells of each write when it is made, which may be a moment
-before others can read what was written.
+Where a journal is a file, that is when it is written to, by whatever process. On Linux the system
+tells (inotify). It tells of each write when it is made, which may be a moment before others can
+read what was written.
 """
 
 import ctypes
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,18 @@ from typing import Any, Final
 log = logging.getLogger("grove_sm")
 
 _IS_TOLD: Final = sys.platform.startswith("linux")
+
+
+class EventWatch:
+    """The `Watch` contract on an event that every decision sets."""
+
+    def __init__(self, decided: threading.Event) -> None:
+        self._decided = decided
+
+    def wait(self, seconds: float) -> bool:
+        was_decided = self._decided.wait(seconds)
+        self._decided.clear()
+        return was_decided
 
 
 class FileWatch:

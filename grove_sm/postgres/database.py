@@ -20,6 +20,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.abc import PQGen
 from psycopg.errors import UndefinedTable
+from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
@@ -195,31 +196,45 @@ class PostgresDatabase:
 
         Raises StoreUnavailable or Corrupt.
         """
+        with self.begun(work, repeat=repeat) as (_, answer):
+            return answer
+
+    @contextmanager
+    def begun(
+        self, first: Callable[[Session], T], *, repeat: bool = True
+    ) -> Iterator[tuple[Session, T]]:
+        """A connection, and what a first piece of work on it has answered; as `run`.
+
+        The work may leave a transaction open, which the block ends; otherwise it is rolled back.
+        """
         deadline = time.monotonic() + self.timeout
         for attempt in count(1):
-            with self.connection(deadline) as connection:
+            with self.connection(deadline) as session:
                 try:
-                    return work(connection)
+                    answer = first(session)
                 except psycopg.Error as error:
-                    is_lost = connection.closed
+                    is_lost = session.closed
                     may_pass = error.sqlstate in _PASSING or (is_lost and repeat)
                     is_late = attempt == _MOST_ATTEMPTS or time.monotonic() >= deadline
                     if not may_pass or is_late or isinstance(error, NoAnswer):
                         raise translate(self.url, error) from None
+                else:
+                    yield session, answer
+                    return
             if is_lost:
                 # A server that was restarted has ended all of them.
                 self._pool.drain()
-        raise AssertionError
 
     @contextmanager
     def connection(self, deadline: float | None = None) -> Iterator[Session]:
         """A connection of the pool, in autocommit mode."""
-        connection = self._take(deadline or time.monotonic() + self.timeout)
+        session = self._take(deadline or time.monotonic() + self.timeout)
         try:
-            yield connection
+            yield session
         finally:
+            _roll_back(session)
             with suppress(PoolClosed):
-                self._pool.putconn(connection)
+                self._pool.putconn(session)
 
     def connect(self) -> Session:
         """A connection of its own, in autocommit mode, which the caller closes.
@@ -412,6 +427,13 @@ def force(session: Session) -> None:
         "pg_logical_emit_message(true, 'grove_sm', '')",
         (session.forced,),
     )
+
+
+def _roll_back(session: Session) -> None:
+    """End a transaction that its owner has left open; a lost connection has ended it already."""
+    if session.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        with suppress(psycopg.Error):
+            session.rollback()
 
 
 def _format(session: Session, component: str) -> int:

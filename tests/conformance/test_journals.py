@@ -95,7 +95,7 @@ def test_without_a_commit_nothing_is_recorded(journal: Journal, asked: Decision 
     assert journal.load(made.txid) is None
     assert journal.outcome(made.txid) is Decision.ABORT
     assert journal.recall("idempotency:10:role:coder:k", NOW) is None
-    commit(journal, made)
+    commit(journal, entry(journal, "b", keys=made.keys))
 
 
 def test_a_block_that_raises_aborts(journal: Journal) -> None:
@@ -110,7 +110,7 @@ def test_a_block_that_raises_aborts(journal: Journal) -> None:
         decide_and_raise()
     assert journal.unfinished() == ()
     assert journal.outcome(made.txid) is Decision.ABORT
-    commit(journal, made)
+    commit(journal, entry(journal, "b", keys=made.keys))
 
 
 def test_held_keys_are_refused_until_they_are_let_go(open_journal: OpenJournal) -> None:

@@ -67,9 +67,12 @@ def test_every_watch_notices(open_journal: OpenJournal) -> None:
 
 def test_what_is_read_is_no_decision(open_journal: OpenJournal) -> None:
     journal, other = open_journal(), open_journal()
-    made = commit(journal, entry(journal, "a"))
     with journal.watch() as watch:
         assert watch is not None
+        made = commit(journal, entry(journal, "a"))
+        assert watch.wait(LONG)
+        while watch.wait(0.0):
+            pass
         for reader in (journal, other):
             reader.unapplied()
             reader.load(made.txid)
