@@ -1,15 +1,12 @@
 """The command that sweeps, once or for as long as it runs."""
 
-import re
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from grove_sm.cli.exits import status_of
+from grove_sm.cli.going_on import ending_signals, go_on, parse_duration, parse_pause
 from grove_sm.cli.options import HERE, AsJson, GroveFolder, open_grove
 from grove_sm.cli.output import (
     Column,
@@ -34,9 +31,6 @@ _COLUMNS: Final = (
     Column("what became of it", lambda row: row[0]),
     Column("record", lambda row: row[1]),
 )
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", re.ASCII)
-_LONGEST_PAUSE: Final = 86_400.0
 
 
 def sweep(
@@ -85,9 +79,9 @@ def sweep(
     each sweep that did something is told in a line, which is a JSON document with --json;
     failures are told, and the next sweep tries again.
     """
-    pause = None if every is None else _parse_pause(every)
-    kept = None if forget_after is None else _parse_duration("--forget-after", forget_after)
-    with _signals() as signals, open_grove(grove) as opened:
+    pause = None if every is None else parse_pause(every)
+    kept = None if forget_after is None else parse_duration("--forget-after", forget_after)
+    with ending_signals() as signals, open_grove(grove) as opened:
 
         def once() -> "SweepReport":
             return opened.sweep(
@@ -98,7 +92,7 @@ def sweep(
             )
 
         if pause is not None:
-            _go_on(once, pause, signals, as_json=as_json)
+            go_on(lambda: _write_line(once(), as_json=as_json), pause, signals)
             return
         report = once()
     if as_json:
@@ -107,19 +101,6 @@ def sweep(
         _write(report)
     if report.failures:
         raise typer.Exit(status_of(report.failures[0].error.code))
-
-
-def _go_on(
-    once: Callable[[], "SweepReport"], pause: float, signals: SimpleQueue[int], *, as_json: bool
-) -> None:
-    """Sweep until a signal comes, whatever fails."""
-    while True:
-        _write_line(once(), as_json=as_json)
-        try:
-            signals.get(timeout=pause)
-        except Empty:
-            continue
-        return
 
 
 def _write(report: "SweepReport") -> None:
@@ -147,51 +128,3 @@ def _write_failures(report: "SweepReport") -> None:
     for failure in report.failures:
         told = f"grove-sm: not swept: {failure.record}: {failure.error.message}"
         write_line(told, to_stderr=True)
-
-
-def _parse_pause(text: str) -> float:
-    """The seconds that `--every` says. Raises ValidationError."""
-    from grove_sm.domain.errors import ValidationError
-
-    seconds = _parse_duration("--every", text)
-    if seconds > _LONGEST_PAUSE:
-        raise ValidationError(field="--every", rule="must be at most a day", value=text)
-    return seconds
-
-
-def _parse_duration(option: str, text: str) -> float:
-    """The seconds that an option says. Raises ValidationError."""
-    from grove_sm.domain.errors import ValidationError
-
-    found = _DURATION.fullmatch(text)
-    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
-    if not seconds:
-        rule = "must be a time such as 30s, 5m, 1h or 30d, and more than nothing"
-        raise ValidationError(field=option, rule=rule, value=text)
-    return seconds
-
-
-@contextmanager
-def _signals() -> Iterator[SimpleQueue[int]]:
-    """The signals that ask for an end, while this lasts; a second one ends the process at once.
-
-    A handler that raised could leave a step half way. This queue may be filled by a handler while
-    the same thread waits for it, which an Event may not.
-    """
-    asked: SimpleQueue[int] = SimpleQueue()
-    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-
-    def note(number: int, _: Any) -> None:
-        restore()
-        asked.put(number)
-
-    for number in earlier:
-        signal.signal(number, note)
-    try:
-        yield asked
-    finally:
-        restore()

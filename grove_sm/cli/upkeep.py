@@ -1,13 +1,19 @@
 """Commands that make, recover and check a grove."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from grove_sm.cli.exits import FOUND_WRONG, UNDECIDED, status_of
+from grove_sm.cli.going_on import ending_signals, go_on, parse_pause
 from grove_sm.cli.options import HERE, AsJson, GroveFolder, open_grove
-from grove_sm.cli.output import Column, write_json, write_line, write_records
+from grove_sm.cli.output import Column, write_json, write_json_line, write_line, write_records
+
+if TYPE_CHECKING:
+    from grove_sm.commit.recovery import RecoveryReport
 
 _VIOLATION_COLUMNS: Final = (
     Column("rule", lambda violation: violation.rule),
@@ -42,30 +48,91 @@ def init(
         write_line(f"{folder} is a grove now; its settings are in {folder / FILE_NAME}")
 
 
-def recover(*, grove: GroveFolder = HERE, as_json: AsJson = False) -> None:
-    """Finish what crashed processes left. Every other command does so when it begins."""
-    from grove_sm.commit.recovery import RecoveryReport
+def recover(
+    *,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Go on until Ctrl-C or SIGTERM: finish what processes leave as they die.",
+        ),
+    ] = False,
+    every: Annotated[
+        str,
+        typer.Option(
+            "--every", metavar="TIME", help="With --watch: the pause after each look: 1s, 5m."
+        ),
+    ] = "1s",
+    grove: GroveFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Finish what crashed processes left. Every other command does so when it begins.
 
+    With --watch it is a service; any number may run at once, on as many machines as share the
+    journal. Each look that found something new is told in a line, which is a JSON document with
+    --json; a journal or a store that cannot be reached is told on stderr, and looked at again. A
+    signal ends it after its look, with exit status 0.
+    """
+    if watch:
+        _watch(grove, parse_pause(every), as_json=as_json)
+        return
     with open_grove(grove) as opened:
-        first, last = opened.recovery, opened.recover()
-    report = RecoveryReport(
-        rolled_forward=first.rolled_forward + last.rolled_forward,
-        rolled_back=first.rolled_back + last.rolled_back,
-        in_doubt=last.in_doubt,
-        corrupt=last.corrupt,
-    )
+        report = _both(opened.recovery, opened.recover())
     if as_json:
         write_json(report)
     else:
-        rows = [
-            *(("rolled forward", txid) for txid in report.rolled_forward),
-            *(("rolled back", txid) for txid in report.rolled_back),
-            *(("left in doubt", txid) for txid in report.in_doubt),
-        ]
+        rows = [(end, txid) for end, found in _ends(report) for txid in found]
         write_records(rows, _RECOVERY_COLUMNS, as_json=False, none="nothing was unfinished")
         # Damage has been told on stderr, when it was met.
     if report.in_doubt or report.corrupt:
         raise typer.Exit(status_of(FOUND_WRONG))
+
+
+def _watch(folder: Path, pause: float, *, as_json: bool) -> None:
+    """Recover again and again, and tell what is new, until a signal comes."""
+    from grove_sm.domain.errors import StoreUnavailable
+
+    left: set[str] = set()
+
+    def tell(report: "RecoveryReport") -> None:
+        is_new = bool(report.rolled_forward or report.rolled_back or set(report.in_doubt) - left)
+        left.clear()
+        left.update(report.in_doubt)
+        if not is_new:
+            return
+        if as_json:
+            write_json_line(report)
+        else:
+            counts = ((end, len(found)) for end, found in _ends(report))
+            write_line(", ".join(f"{end}: {count}" for end, count in counts if count))
+
+    def look() -> None:
+        try:
+            tell(opened.recover())
+        except StoreUnavailable as error:
+            write_line(f"grove-sm: not recovered: {error.message}", to_stderr=True)
+
+    with ending_signals() as signals, open_grove(folder) as opened:
+        tell(opened.recovery)
+        go_on(look, pause, signals)
+
+
+def _both(first: "RecoveryReport", last: "RecoveryReport") -> "RecoveryReport":
+    """What two recoveries, one after the other, have done together."""
+    return replace(
+        last,
+        rolled_forward=first.rolled_forward + last.rolled_forward,
+        rolled_back=first.rolled_back + last.rolled_back,
+    )
+
+
+def _ends(report: "RecoveryReport") -> Sequence[tuple[str, Sequence[str]]]:
+    """What became of transactions, and of which."""
+    return (
+        ("rolled forward", report.rolled_forward),
+        ("rolled back", report.rolled_back),
+        ("left in doubt", report.in_doubt),
+    )
 
 
 def audit(*, grove: GroveFolder = HERE, as_json: AsJson = False) -> None:

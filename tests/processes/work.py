@@ -99,9 +99,9 @@ def work_until_killed(connection: Connection, folder: Path, manner: Manner, seed
     """Contribute, reply, offer bounties and claim them, and log it; says when it begins."""
     log = Log(folder)
     grove = open_grove(folder, manner)
-    operations = _operations(grove, seed)
+    todo = operations(grove, seed)
     connection.send("ready")
-    for operation in operations:
+    for operation in todo:
         log.began()
         log.acknowledged(**operation())
 
@@ -109,12 +109,12 @@ def work_until_killed(connection: Connection, folder: Path, manner: Manner, seed
 def work(connection: Connection, folder: Path, manner: Manner, seed: str, number: int) -> None:
     """So many operations; tells what was acknowledged, and closes when told to."""
     with open_grove(folder, manner) as grove:
-        operations = _operations(grove, seed)
-        connection.send([next(operations)() for _ in range(number)])
+        todo = operations(grove, seed)
+        connection.send([next(todo)() for _ in range(number)])
         connection.recv()
 
 
-def _operations(grove: Grove, seed: str) -> Iterator[Callable[[], Mapping[str, str]]]:
+def operations(grove: Grove, seed: str) -> Iterator[Callable[[], Mapping[str, str]]]:
     """Operations without end, chosen by a seed; each answers collection -> id of what it wrote."""
     rng = random.Random(seed)
     own = secrets.token_hex(4)
