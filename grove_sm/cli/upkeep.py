@@ -70,8 +70,8 @@ def recover(
 
     With --watch it is a service; any number may run at once, on as many machines as share the
     journal. Each look that found something new is told in a line, which is a JSON document with
-    --json; a journal or a store that cannot be reached is told on stderr, and looked at again. A
-    signal ends it after its look, with exit status 0.
+    --json. Told on stderr is that it has begun, and when a journal or a store cannot be reached,
+    which is looked at again. A signal ends it after its look, with exit status 0.
     """
     if watch:
         _watch(grove, parse_pause(every), as_json=as_json)
@@ -113,6 +113,8 @@ def _watch(folder: Path, pause: float, *, as_json: bool) -> None:
             write_line(f"grove-sm: not recovered: {error.message}", to_stderr=True)
 
     with ending_signals() as signals, open_grove(folder) as opened:
+        where = opened.coordinator.journal.name
+        write_line(f"grove-sm: recovering {where} until Ctrl-C or SIGTERM", to_stderr=True)
         tell(opened.recovery)
         go_on(look, pause, signals)
 
