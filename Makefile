@@ -27,7 +27,8 @@ test: $(VENV)/develop  ## every test
 	$(BIN)/python -m pytest -n auto
 
 full: $(VENV)/develop  ## the tests with processes that are killed, at full size: some minutes more
-	GROVE_INBOX=10000 GROVE_CREDITS=10000 $(BIN)/python -m pytest tests/processes
+	GROVE_INBOX=10000 GROVE_CREDITS=10000 GROVE_COORDINATORS=8 GROVE_KILLS=200 \
+		$(BIN)/python -m pytest tests/processes tests/postgres/test_many_coordinators.py
 
 quick: $(VENV)/develop  ## the tests that take seconds
 	$(BIN)/python -m pytest -n auto -m "not slow"

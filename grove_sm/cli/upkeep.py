@@ -70,8 +70,8 @@ def recover(
 
     With --watch it is a service; any number may run at once, on as many machines as share the
     journal. Each look that found something new is told in a line, which is a JSON document with
-    --json. Told on stderr is that it has begun, and when a journal or a store cannot be reached,
-    which is looked at again. A signal ends it after its look, with exit status 0.
+    --json. Told on stderr is that it has begun, and when a journal or a store can no longer be
+    reached, and when it can again. A signal ends it after its look, with exit status 0.
     """
     if watch:
         _watch(grove, parse_pause(every), as_json=as_json)
@@ -93,6 +93,7 @@ def _watch(folder: Path, pause: float, *, as_json: bool) -> None:
     from grove_sm.domain.errors import StoreUnavailable
 
     left: set[str] = set()
+    failure = ""
 
     def tell(report: "RecoveryReport") -> None:
         is_new = bool(report.rolled_forward or report.rolled_back or set(report.in_doubt) - left)
@@ -107,10 +108,17 @@ def _watch(folder: Path, pause: float, *, as_json: bool) -> None:
             write_line(", ".join(f"{end}: {count}" for end, count in counts if count))
 
     def look() -> None:
+        nonlocal failure
         try:
             tell(opened.recover())
         except StoreUnavailable as error:
-            write_line(f"grove-sm: not recovered: {error.message}", to_stderr=True)
+            if str(error) != failure:
+                write_line(f"grove-sm: not recovered: {error}", to_stderr=True)
+            failure = str(error)
+        else:
+            if failure:
+                write_line("grove-sm: recovering again", to_stderr=True)
+            failure = ""
 
     with ending_signals() as signals, open_grove(folder) as opened:
         where = opened.coordinator.journal.name

@@ -54,7 +54,7 @@ from grove_sm.journal.postgres_statements import (
 from grove_sm.journal.resolving import Resolving
 from grove_sm.journal.rows import Row, Rows, forgotten
 from grove_sm.operations.plan import Heuristic
-from grove_sm.postgres.database import PostgresDatabase, Session, translate
+from grove_sm.postgres.database import PostgresDatabase, Session, at_once, translate
 from grove_sm.postgres.url import PostgresUrl
 
 log = logging.getLogger("grove_sm")
@@ -89,7 +89,6 @@ class PostgresJournal:
         self._rows = Rows(url.name)
         self._resolving = Resolving(url.name, mark="%s")
         self._released: set[str] = set()
-        self._left: set[str] = set()
         with ExitStack() as undo:
             # Two pools: who decides may wait for somebody who has to read first.
             self._database, self._deciding = (
@@ -105,10 +104,7 @@ class PostgresJournal:
             undo.callback(self._database.close)
             undo.callback(self._deciding.close)
             self._life = CoordinatorSession(
-                self._database,
-                opened_at=opened_at,
-                on_alone=self._take_marks_back,
-                on_beat=self._abort_left,
+                self._database, opened_at=opened_at, on_alone=self._take_marks_back
             )
             undo.pop_all()
 
@@ -196,12 +192,7 @@ class PostgresJournal:
     @contextmanager
     def _hold_beforehand(self, entry: Entry) -> Iterator[DecidedHold]:
         self._require_life(entry)
-        try:
-            hold = self._deciding.run(lambda session: self._plan(session, entry))
-        except GroveError:
-            # It may be there, and hold its keys.
-            self._left.add(entry.txid)
-            raise
+        hold = self._deciding.run(lambda session: self._plan(session, entry))
         with held_beforehand(
             hold,
             abort=lambda: self._abort_own(entry.txid),
@@ -215,7 +206,7 @@ class PostgresJournal:
         row = (entry.txid, entry.coordinator, encode_head(entry))
         for _ in range(_MOST_TURNS):
             released = tuple(self._released)
-            with session.pipeline(), session.transaction():
+            with at_once(session):
                 self._mark(session, released)
                 session.execute(TAKE_KEYS, wanted.take)
                 session.execute(PLAN, (*row, *wanted.has, *wanted.recorded))
@@ -233,7 +224,7 @@ class PostgresJournal:
 
     def _commit_planned(self, entry: Entry) -> Decision:
         def decide(session: Session) -> bool:
-            with session.pipeline(), session.transaction():
+            with at_once(session):
                 _force_this(session)
                 session.execute(f"SELECT pg_advisory_xact_lock_shared({GATE})")
                 values = (encode_redo(entry), self._now(), entry.txid)
@@ -285,7 +276,7 @@ class PostgresJournal:
             return
 
         def mark(session: Session) -> None:
-            with session.pipeline(), session.transaction():
+            with at_once(session):
                 self._mark(session, released)
                 session.execute(FINISH, (list(txids), self._now()))
 
@@ -468,32 +459,18 @@ class PostgresJournal:
 
     def _abort_own(self, txid: str) -> Decision:
         """Abort what only this coordinator could commit, and will not."""
-        try:
-            state = self._deciding.run(lambda session: self._abort(session, txid, is_forced=False))
-        except StoreUnavailable:
-            self._left.add(txid)
-            state = None
+        state = self._deciding.run(lambda session: self._abort(session, txid, is_forced=False))
         self._life.tell()
         return Decision.ABORT if state in (None, "aborted") else Decision.COMMIT
 
     def _abort(self, session: Session, txid: str, *, is_forced: bool) -> str | None:
-        with session.pipeline(), session.transaction():
+        with at_once(session):
             if is_forced:
                 _force_this(session)
             session.execute(ABORT_PLANNED, (self._now(), txid))
             state = session.execute(STATE, (txid,))
         found: str | None = _only(state)
         return found
-
-    def _abort_left(self) -> None:
-        """Abort what could not be aborted when it should have been."""
-        for txid in tuple(self._left):
-            try:
-                self.abort(txid)
-            except GroveError as error:
-                log.warning("%s: not aborted yet: %s", txid, error)
-                return
-            self._left.discard(txid)
 
     def _settle(self, txid: str, failure: GroveError) -> Decision:
         """What became of a transaction whose commit was not answered.
@@ -503,7 +480,6 @@ class PostgresJournal:
         try:
             state = self._deciding.run(lambda session: self._abort_unless_decided(session, txid))
         except GroveError:
-            self._left.add(txid)
             raise OutcomeUnknown(txid=txid, reason=str(failure)) from None
         if state == "aborted":
             raise failure

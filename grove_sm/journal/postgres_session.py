@@ -58,7 +58,6 @@ class CoordinatorSession:
         database: where the journal is.
         opened_at: the time now, for operators.
         on_alone: called in the transaction that enters the coordinator, if no other one lives.
-        on_beat: called now and then by the session's thread.
 
     Raises StoreUnavailable or Corrupt.
     """
@@ -69,12 +68,10 @@ class CoordinatorSession:
         *,
         opened_at: str,
         on_alone: Callable[[Session], None],
-        on_beat: Callable[[], None],
     ) -> None:
         self._database = database
         self._opened_at = opened_at
         self._on_alone = on_alone
-        self._on_beat = on_beat
         self._interval = database.timeout
         self._entering = threading.Lock()
         self._session: Session | None = None
@@ -237,7 +234,6 @@ class CoordinatorSession:
                     "a pooler in between that pools transactions?",
                 )
             beat = time.monotonic()
-            self._on_beat()
         if list(session.notifies(timeout=0)):
             self._wake_watches()
         return beat

@@ -35,7 +35,7 @@ _FORMATS: Final = "grove_formats"
 _SLICE: Final = 0.05
 _GRACE: Final = 0.5
 _MOST_ATTEMPTS: Final = 6
-_IDLE_TRANSACTION: Final = 4
+_IDLE_TRANSACTION: Final = 2
 _OLDEST_SERVER: Final = 140000
 
 _REASONS: Final = (
@@ -412,6 +412,19 @@ class PostgresDatabase:
                 (component, len(migrations)),
             )
         force(session)
+
+
+@contextmanager
+def at_once(session: Session) -> Iterator[None]:
+    """A transaction that is sent whole, before anything of it is answered; errors come at its end.
+
+    So the server waits for nothing in it, and who is frozen or cut off meanwhile keeps no locks.
+    What it is left in by an error, the owner of the connection ends.
+    """
+    with session.pipeline():
+        session.execute("BEGIN")
+        yield
+        session.execute("COMMIT")
 
 
 def force(session: Session) -> None:

@@ -9,11 +9,13 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from psycopg.pq import TransactionStatus
 
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.txid import make_txid
 from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable, ValidationError
 from grove_sm.journal.postgres import PostgresJournal
+from grove_sm.postgres.database import Session
 from grove_sm.postgres.url import PostgresUrl
 from tests.conformance.places import commit, entry, finish, idempotency_key, txids
 from tests.groves import NOW, START
@@ -298,9 +300,10 @@ def test_an_outcome_that_cannot_be_found_out_is_unknown_and_settled_later(
         monkeypatch.undo()
         server.start()
         until_back(journal)
-        # By itself, though it is this very process, and alive, that holds the key.
-        until(lambda: journal.unapplied() == ())
-        assert journal.outcome(made.txid) is Decision.ABORT
+        # It was this very process, but is another coordinator now.
+        assert not journal.is_alive(made.coordinator)
+        assert txids(journal.unapplied()) == [made.txid]
+        assert journal.abort(made.txid) is Decision.ABORT
         commit(journal, entry(journal, "b", keys=("k",)))
 
 
@@ -428,6 +431,33 @@ def test_who_waits_while_its_session_is_lost_is_woken(
             pass
         commit(journal, entry(journal, "a"))
         assert watch.wait(LONG)
+
+
+def test_who_falls_silent_keeps_nobody_waiting(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What locks anything is sent whole, and not kept open until its process has heard of it."""
+    left: set[TransactionStatus] = set()
+    waits = Session.wait
+
+    def wait(session: Session, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return waits(session, *args, **kwargs)
+        finally:
+            left.add(session.info.transaction_status)
+
+    made = entry(journal, "a", keys=("k",), idempotency=idempotency_key("i", expires_at=LATER))
+    aborted = entry(journal, "b", keys=("l",))
+    monkeypatch.setattr(Session, "wait", wait)
+    with journal.hold(made, one_append=False) as hold:
+        hold.decide(Decision.COMMIT)
+    assert hold.decision is Decision.COMMIT
+    with journal.hold(aborted, one_append=False):
+        pass
+    assert journal.abort(aborted.txid) is Decision.ABORT
+    finish(journal, made)
+    assert journal.unfinished() == ()
+    assert TransactionStatus.INTRANS not in left
 
 
 # odd ids

@@ -48,8 +48,9 @@ def _contributions(sight: Sight) -> Iterator[str]:
                 yield f"{cid} replies to {relation['targetCid']}, whose handoff does not say so"
     for handoff_id, handoff in sight["handoffs"].items():
         for field in ("sourceCid", "resolvedByCid"):
-            if handoff.get(field, handoff["sourceCid"]) not in sight["contributions"]:
-                yield f"{handoff_id} names {handoff[field]}, which is not there"
+            named = handoff.get(field, handoff["sourceCid"])
+            if named not in sight["contributions"]:
+                yield f"{handoff_id} names {named}, which is not there"
 
 
 def _claims(sight: Sight) -> Iterator[str]:
