@@ -98,8 +98,9 @@ class PostgresJournal:
                     migrations=MIGRATIONS,
                     timeout=timeout,
                     connections=_CONNECTIONS,
+                    bounds_transactions=decides,
                 )
-                for _ in range(2)
+                for decides in (False, True)
             )
             undo.callback(self._database.close)
             undo.callback(self._deciding.close)

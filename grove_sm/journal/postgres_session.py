@@ -169,14 +169,10 @@ class CoordinatorSession:
     def _set_up(self, session: Session) -> None:
         """Have the server end this session once its process is out of reach."""
         milliseconds = int(self._interval * 1000)
-        settings = {
-            "idle_session_timeout": str(milliseconds * _SILENCE),
-            "tcp_keepalives_idle": str(max(int(self._interval), 1)),
-            "tcp_keepalives_interval": str(max(int(self._interval), 1)),
-            "tcp_keepalives_count": str(_SILENCE),
-        }
-        for name, value in settings.items():
-            session.execute("SELECT set_config(%s, %s, false)", (name, value))
+        session.execute(
+            "SELECT set_config('idle_session_timeout', %s, false)",
+            (str(milliseconds * _SILENCE),),
+        )
 
     def _register(self, session: Session) -> int:
         with session.transaction():

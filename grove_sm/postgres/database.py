@@ -11,7 +11,7 @@ import math
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Final, Self, TypeVar
@@ -36,6 +36,9 @@ _SLICE: Final = 0.05
 _GRACE: Final = 0.5
 _MOST_ATTEMPTS: Final = 6
 _IDLE_TRANSACTION: Final = 2
+_KEEPALIVES: Final = 3
+_LONGEST_TRANSACTION: Final = 4
+_BOUNDS_TRANSACTIONS: Final = 170000
 _OLDEST_SERVER: Final = 140000
 
 _REASONS: Final = (
@@ -146,6 +149,8 @@ class PostgresDatabase:
         migrations: what brings each format up to the next; the last leads to the newest.
         timeout: seconds to wait for a connection, a lock or an answer.
         connections: how many may be open in the pool at once.
+        bounds_transactions: whether the server, if it can, is to end every transaction that lasts
+            for several times as long, whatever it waits for.
 
     Raises ValidationError for a newer format or a server that will not do, StoreUnavailable or
     Corrupt if it cannot be opened.
@@ -159,11 +164,13 @@ class PostgresDatabase:
         migrations: Sequence[Migration],
         timeout: float,
         connections: int,
+        bounds_transactions: bool = False,
     ) -> None:
         self.url = url
         self.name = url.name
         self.errors = _Errors(url)
         self.timeout = timeout
+        self._bounds_transactions = bounds_transactions
         self._failures = 0
         self._failure: GroveError | None = None
         self._closed = ""
@@ -335,6 +342,7 @@ class PostgresDatabase:
             "lock_timeout": str(milliseconds),
             "statement_timeout": str(milliseconds + int(_GRACE * 1000)),
             "idle_in_transaction_session_timeout": str(milliseconds * _IDLE_TRANSACTION),
+            **keepalives(self.timeout),
         }
         server, encoding, commit, fsync = _ask(
             session,
@@ -342,6 +350,9 @@ class PostgresDatabase:
             " current_setting('synchronous_commit'), current_setting('fsync')",
         )
         self._check_server(server, encoding)
+        if self._bounds_transactions and server >= _BOUNDS_TRANSACTIONS:
+            # One that has got half of what is sent whole waits for the rest under no other limit.
+            settings["transaction_timeout"] = str(milliseconds * _LONGEST_TRANSACTION)
         session.forced = commit if commit != "off" else "on"
         if fsync != "on" and not self._is_warned:
             self._is_warned = True
@@ -412,6 +423,15 @@ class PostgresDatabase:
                 (component, len(migrations)),
             )
         force(session)
+
+
+def keepalives(seconds: float) -> Mapping[str, str]:
+    """Settings that have the server notice a machine which is gone, after some times as long."""
+    return {
+        "tcp_keepalives_idle": str(max(int(seconds), 1)),
+        "tcp_keepalives_interval": str(max(int(seconds), 1)),
+        "tcp_keepalives_count": str(_KEEPALIVES),
+    }
 
 
 @contextmanager

@@ -11,15 +11,25 @@ from typing import Any
 import pytest
 from psycopg.pq import TransactionStatus
 
+from faults.proxy import TcpProxy
 from grove_sm.commit.machine import Decision
+from grove_sm.commit.record import make_entry
 from grove_sm.commit.txid import make_txid
 from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable, ValidationError
 from grove_sm.journal.postgres import PostgresJournal
+from grove_sm.operations.plan import Plan
 from grove_sm.postgres.database import Session
 from grove_sm.postgres.url import PostgresUrl
-from tests.conformance.places import commit, entry, finish, idempotency_key, txids
+from tests.conformance.places import commit, entry, finish, idempotency_key, txids, write
 from tests.groves import NOW, START
-from tests.servers.postgres import PostgresServer, new_schema, own_server, shared_server
+from tests.servers.postgres import (
+    VERSION,
+    Address,
+    PostgresServer,
+    new_schema,
+    own_server,
+    shared_server,
+)
 
 LATER = "2026-01-02T12:00:00.000Z"
 MUCH_LATER = "2026-02-01T12:00:00.000Z"
@@ -458,6 +468,32 @@ def test_who_falls_silent_keeps_nobody_waiting(
     finish(journal, made)
     assert journal.unfinished() == ()
     assert TransactionStatus.INTRANS not in left
+
+
+@pytest.mark.skipif(int(VERSION) < 17, reason="the server has no limit for that")
+def test_half_of_a_decision_keeps_nobody_for_ever(url: str, journal: PostgresJournal) -> None:
+    """The rest of it will never arrive, and neither end hears of that."""
+    with TcpProxy(shared_server().port) as proxy:
+        schema = PostgresUrl.parse(url, setting="journal").schema
+        cut_off = open_at(Address(proxy.port).url(schema), timeout=0.5)
+        with closing(cut_off):
+            long = write("a", text="x" * 200_000)
+            made = entry(cut_off, "a", writes=(long,))
+            done = proxy.cut("in request", matching=b"state = 'committed', redo", manner="silence")
+            with pytest.raises(StoreUnavailable):  # noqa: SIM117
+                with cut_off.hold(made, one_append=False) as hold:
+                    hold.decide(Decision.COMMIT)
+            assert done.is_set()
+            nothing = make_entry(
+                Plan("audit", (), (), (), {}),
+                txid=make_txid(START, journal.coordinator, "audit"),
+                coordinator=journal.coordinator,
+                created_at=NOW,
+            )
+            # Nobody is to decide meanwhile, and that one still may, for all that the server knows.
+            with journal.hold(nothing, one_append=True) as hold:
+                assert hold.refused_by == ()
+            assert journal.outcome(made.txid) is Decision.ABORT
 
 
 # odd ids
