@@ -26,6 +26,8 @@ _SHARE_OF_OTHERS: Final = 0.02
 _SHARE_OF_TOLD: Final = 0.2
 _FEWEST_OF_ALL_KINDS: Final = 8
 _MOST_DRAWS: Final = 20
+_DULL: Final = 2
+"""The first histories that Hypothesis draws are the simplest, in which nothing happens."""
 
 PLACES: Final[Mapping[str, Layout]] = {layout.name: layout for layout in LAYOUTS if layout.is_quick}
 """Where runs take place, by name."""
@@ -114,7 +116,7 @@ def _drawn(draw: Draw, seed: int, folder: Path) -> list[Run]:
     runs: list[Run] = []
     traced = _traced(PLACES[draw.place], folder, f"{draw.place}, seed {seed}", runs)
     profile = settings(
-        max_examples=draw.size,
+        max_examples=draw.size + _DULL,
         stateful_step_count=_STEPS,
         phases=[Phase.generate],
         database=None,

@@ -40,6 +40,14 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def without(trace: Path, call: str) -> str:
+    """A trace without its only such call, and its answer."""
+    lines = trace.read_text().splitlines(keepends=True)
+    numbers = [json.loads(line)["began"] for line in lines]
+    (taken,) = (json.loads(line)["began"] for line in lines if f'"call":"{call}"' in line)
+    return "".join(line for line, began in zip(lines, numbers, strict=True) if began != taken)
+
+
 def test_help_teaches() -> None:
     done = run("--help")
     assert done.returncode == 0
@@ -63,9 +71,7 @@ def test_an_allowed_trace(trace: Path) -> None:
 
 def test_a_refused_trace_says_where_and_why(trace: Path, tmp_path: Path) -> None:
     tampered = tmp_path / "tampered.jsonl"
-    lines = trace.read_text().splitlines(keepends=True)
-    (force,) = (json.loads(line)["began"] for line in lines if '"call":"force"' in line)
-    tampered.write_text("".join(line for line in lines if str(force) not in line))
+    tampered.write_text(without(trace, "force"))
     done = run(tampered, "--keep", tmp_path / "kept")
     assert done.returncode == 1
     assert f"not allowed: {tampered}" in done.stdout
@@ -103,9 +109,7 @@ def test_a_file_that_is_no_trace(text: str, says: str, tmp_path: Path) -> None:
 
 def test_a_trace_that_begins_in_the_middle(trace: Path, tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
-    lines = trace.read_text().splitlines(keepends=True)
-    (hold,) = (json.loads(line)["began"] for line in lines if '"call":"hold"' in line)
-    path.write_text("".join(line for line in lines if str(hold) not in line))
+    path.write_text(without(trace, "hold"))
     done = run(path)
     assert done.returncode == 2
     assert "must begin when nothing is unfinished" in " ".join(
