@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from grove_sm.aio import AsyncGrove
     from grove_sm.commit.recovery import RecoveryReport
     from grove_sm.domain import (
         Account,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "Agent",
+    "AsyncGrove",
     "AuditReport",
     "Bounty",
     "BountyClaimed",
@@ -101,6 +103,7 @@ _HOMES: Final = (
     "grove_sm.results",
     "grove_sm.settings",
     "grove_sm.views",
+    "grove_sm.aio",
 )
 
 

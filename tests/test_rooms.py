@@ -44,10 +44,11 @@ LEVELS: Final = {
     "requests": 7,
     "calls": 8,
     "grove": 9,
-    "": 10,  # the package itself, which names what is public
-    "importing": 11,
-    "demo": 12,
-    "cli": 13,
+    "aio": 10,
+    "": 11,  # the package itself, which names what is public
+    "importing": 12,
+    "demo": 13,
+    "cli": 14,
 }
 """Each room, or module on its own, and how far up it is; what is level knows nothing of the other.
 """

@@ -93,7 +93,9 @@ class ContributeCalls(Calls):
             lambda: contribution, self.coordinator.now(), idempotency_key, ("cid",)
         )
 
-    def review(self, target_cid: str, *, summary: str, agent: Agent, **fields: Any) -> Contributed:
+    def review(
+        self, /, target_cid: str, *, summary: str, agent: Agent, **fields: Any
+    ) -> Contributed:
         """Contribute a review of a contribution; it replies to its handoffs to the agent's role.
 
         `fields` are further arguments of `contribute`; `relations` come after the one to the
@@ -102,16 +104,20 @@ class ContributeCalls(Calls):
         return self._answer("review", target_cid, summary, agent, fields)
 
     def reproduce(
-        self, target_cid: str, *, summary: str, agent: Agent, **fields: Any
+        self, /, target_cid: str, *, summary: str, agent: Agent, **fields: Any
     ) -> Contributed:
         """Contribute a reproduction of a contribution, which answers no handoff; as `review`."""
         return self._answer("reproduce", target_cid, summary, agent, fields)
 
-    def discuss(self, target_cid: str, *, summary: str, agent: Agent, **fields: Any) -> Contributed:
+    def discuss(
+        self, /, target_cid: str, *, summary: str, agent: Agent, **fields: Any
+    ) -> Contributed:
         """Contribute to the discussion of a contribution; as `review`."""
         return self._answer("discuss", target_cid, summary, agent, fields)
 
-    def adopt(self, target_cid: str, *, summary: str, agent: Agent, **fields: Any) -> Contributed:
+    def adopt(
+        self, /, target_cid: str, *, summary: str, agent: Agent, **fields: Any
+    ) -> Contributed:
         """Contribute the adoption of a contribution; as `review`."""
         return self._answer("adopt", target_cid, summary, agent, fields)
 

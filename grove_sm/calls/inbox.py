@@ -61,11 +61,39 @@ class InboxCalls(Calls):
 
         Returns None if nothing waits. Raises ValidationError; otherwise as `contribute`.
         """
+        require_seconds(wait)
+        look = self.picking_up(
+            agent=agent,
+            role=role,
+            visibility_seconds=visibility_seconds,
+            idempotency_key=idempotency_key,
+        )
+        if not wait:
+            found = look()
+            return found if isinstance(found, PickedUp) else None
+        with self.coordinator.journal.watch() as watch:
+            waiting = Waiting(watch, wait)
+            while not isinstance(found := look(), PickedUp):
+                if not waiting.sleep(found):
+                    return None
+        return found
+
+    def picking_up(
+        self,
+        *,
+        agent: Agent,
+        role: str | None = None,
+        visibility_seconds: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Callable[[], PickedUp | float]:
+        """What looks for a handoff once, for those who wait in their own manner; as `pick_up`.
+
+        Each call of it answers the handoff that it has picked up, or in how many seconds one
+        waits again, if nothing is decided until then.
+        """
         role = agent_argument(agent).role if role is None else text_argument("role", role)
         if not role:
             raise ValidationError(field="role", rule="is required where the agent has none")
-        if not isinstance(wait, int | float) or isinstance(wait, bool) or not 0 <= wait < 1e9:
-            raise ValidationError(field="wait", rule="must be a number of seconds", value=wait)
         seconds = self.settings.leases.handoff
         if visibility_seconds is not None:
             seconds = lease_of(visibility_seconds, "visibilitySeconds")
@@ -87,7 +115,6 @@ class InboxCalls(Calls):
             return _picked_up(executed)
 
         def look() -> PickedUp | float:
-            """A handoff, or in how many seconds one waits again, if nothing happens."""
             # One time for all that one look at the inbox tries, as every call has one.
             now = self.coordinator.now()
             until = []
@@ -104,16 +131,8 @@ class InboxCalls(Calls):
             # A retry is answered from its key, whether anything waits or not.
             known = deliver(_nothing_waits, self.coordinator.now())
             if isinstance(known, PickedUp):
-                return known
-        if not wait:
-            found = look()
-            return found if isinstance(found, PickedUp) else None
-        with self.coordinator.journal.watch() as watch:
-            waiting = Waiting(watch, wait)
-            while not isinstance(found := look(), PickedUp):
-                if not waiting.sleep(found):
-                    return None
-        return found
+                return lambda: known
+        return look
 
     def acknowledge(
         self, handoff_id: str, *, agent: Agent | None = None, idempotency_key: str | None = None
@@ -166,6 +185,12 @@ class InboxCalls(Calls):
         where = (("toRole", role), ("status", status))
         for stored in self.coordinator.pages(Query(HANDOFFS, where), _PAGE):
             yield decode(Handoff, stored).created_at, stored.record_id
+
+
+def require_seconds(wait: object) -> None:
+    """Raises ValidationError for what is no number of seconds to wait."""
+    if not isinstance(wait, int | float) or isinstance(wait, bool) or not 0 <= wait < 1e9:
+        raise ValidationError(field="wait", rule="must be a number of seconds", value=wait)
 
 
 def _nothing_waits(_: Facts) -> Plan:
