@@ -28,9 +28,10 @@ from grove_sm.domain import (
     Transfer,
     canonical_json,
 )
+from grove_sm.domain.canonical import encode_normal
 from grove_sm.domain.errors import Corrupt, ValidationError
 from grove_sm.domain.fields import Identifier, Maybe, Revision
-from grove_sm.domain.values import Flaw
+from grove_sm.domain.values import Flaw, check_text
 from grove_sm.operations.credits import CREDIT_KINDS
 from grove_sm.operations.documents import decode
 from grove_sm.operations.layout import (
@@ -233,7 +234,10 @@ class _Reading:
 def _check_members(members: list[Any]) -> list[Any]:
     for index, member in enumerate(members):
         match member:
-            case [str(name), str(), int(revision)] if name in COLLECTIONS and revision >= 1:
+            case [str(name), str(key), int(revision)] if (
+                name in COLLECTIONS and revision >= 1 and revision is not True
+            ):
+                check_text(key)
                 continue
         raise Flaw("must be a collection, an id and a revision", member, index)
     return members
@@ -259,6 +263,12 @@ def _lines(records: Records) -> Iterator[bytes]:
 
 
 def _record_line(collection: str, found: Stored | Deleted) -> bytes:
+    if isinstance(found, Deleted):
+        return _sealed_line(collection, found, None)
+    return _sealed_line(collection, found, decode(_kind_of(collection, found.record_id), found))
+
+
+def _sealed_line(collection: str, found: Stored | Deleted, record: Record | None) -> bytes:
     line: dict[str, Any] = {
         "collection": collection,
         "id": found.record_id,
@@ -266,12 +276,11 @@ def _record_line(collection: str, found: Stored | Deleted) -> bytes:
         "txid": found.txid,
         "members": json.loads(found.members),
     }
-    if isinstance(found, Stored):
-        kind = _kind_of(collection, found.record_id)
-        line["document"] = decode(kind, found).to_document()
-    text = canonical_json(line)
+    if record is not None:
+        line["document"] = record.to_document()
+    rest = encode_normal(line)[1:]
     # It stands first in the order of keys.
-    return b'%b"%b",%b' % (_BEGIN_OF_RECORD, _checksum(text), text[1:])
+    return b'%b"%b",%b' % (_BEGIN_OF_RECORD, _checksum(rest), rest)
 
 
 def _last_line(records: Records, sha256: str) -> bytes:
@@ -281,25 +290,22 @@ def _last_line(records: Records, sha256: str) -> bytes:
 
 def _read_record(text: bytes) -> tuple[str, Stored | Deleted]:
     """What a line holds. Raises ValidationError."""
-    parsed = _parse(text)
-    rest = canonical_json({name: value for name, value in parsed.items() if name != "checksum"})
-    if parsed.get("checksum") != _checksum(rest).decode():
-        raise ValidationError(
-            field="checksum",
-            rule="must be that of the rest of the line, which was changed",
-            value=parsed.get("checksum"),
-        )
-    line = _RecordLine.from_document(parsed)
+    line = _RecordLine.from_document(_parse(text))
+    rest = text.partition(b",")[2]
+    if line.checksum.encode() != _checksum(rest):
+        rule = "must be that of the rest of the line, which was changed"
+        raise ValidationError(field="checksum", rule=rule, value=line.checksum)
     found: Stored | Deleted = Deleted(
         line.id, line.revision, line.txid, to_json(line.members).decode()
     )
+    record = None
     if line.document is not None:
         kind = _kind_of(line.collection, line.id)
         record = kind.from_document(line.document)
         if _ID_OF[kind](record) != line.id:
             raise ValidationError(field="id", rule="must be the document's own", value=line.id)
         found = Stored(*found[:4], record.to_json())
-    if _record_line(line.collection, found) != text:
+    if _sealed_line(line.collection, found, record) != text:
         raise ValidationError(field="the line", rule="must be as an export writes it")
     return line.collection, found
 
@@ -323,8 +329,9 @@ def _kind_of(collection: str, record_id: str) -> type[Record]:
     return _KINDS[name]
 
 
-def _checksum(text: bytes) -> bytes:
-    return hashlib.sha256(text).hexdigest()[:_CHECKSUM_DIGITS].encode()
+def _checksum(rest: bytes) -> bytes:
+    """The checksum of a line, of all that stands behind it."""
+    return hashlib.sha256(rest).hexdigest()[:_CHECKSUM_DIGITS].encode()
 
 
 def _counts(records: Records) -> dict[str, int]:

@@ -53,7 +53,7 @@ def read(lines: Sequence[bytes]) -> Export:
 def sealed(line: dict[str, Any]) -> bytes:
     """A record's line, as somebody writes it who knows how."""
     rest = canonical_json({name: value for name, value in line.items() if name != "checksum"})
-    checksum = hashlib.sha256(rest).hexdigest()[:16]
+    checksum = hashlib.sha256(rest.removeprefix(b"{")).hexdigest()[:16]
     return canonical_json({**line, "checksum": checksum}) + b"\n"
 
 
@@ -188,6 +188,7 @@ def _claim(lines: list[bytes]) -> dict[str, Any]:
             {"members": [["claims", "a", 0]]},
             "members[0] must be a collection, an id and a revision",
         ),
+        ({"members": [["claims", "a", True]]}, "members[0] must be a collection"),
         ({"members": {}}, "members must be a list"),
         ({"id": "claim-other"}, "id must be the document's own"),
         ({"collection": "credits"}, "id must begin with one of account, grant"),
@@ -215,6 +216,13 @@ def test_a_time_that_is_written_in_another_way_is_not_as_an_export_writes_it(
     line = sealed(claim)
     with pytest.raises(Corrupt, match="must be as an export writes it"):
         read([lines[0], line, last([lines[0], line])])
+
+
+def test_text_that_has_no_utf8_form_is_told(lines: list[bytes]) -> None:
+    line = sealed(_claim(lines) | {"members": [["claims", "odd", 1]]})
+    for bad in (line.replace(b"odd", rb"\ud800"), line.replace(b"odd", b"\xff")):
+        with pytest.raises(Corrupt, match=r"^line 2 in the file is corrupt: "):
+            read([lines[0], bad])
 
 
 def test_a_newer_format_asks_for_a_newer_version(lines: list[bytes]) -> None:
