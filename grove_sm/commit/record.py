@@ -4,7 +4,7 @@ A record is one line of JSON behind a checksum, so that damage anywhere in it is
 it is stored in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from blake3 import blake3
@@ -137,13 +137,9 @@ def decode_head(head: object, txid: str, *, what: str, where: str) -> Entry:
     return Entry(txid, coordinator, operation, created_at, tuple(keys), (), members, {}, None)
 
 
-def _write(
-    collection: str,
-    record_id: str,
-    base: int,
-    document: str | None,
-    origin: tuple[int, str, str] | None = None,
-) -> Write:
+def decode_write(parts: Sequence[Any]) -> Write:
+    """A write from the values of its fields, as JSON has them; earlier versions had no origin."""
+    collection, record_id, base, document, origin = (*parts, None)[:5]
     return Write(collection, record_id, base, document, origin and Origin(*origin))
 
 
@@ -152,7 +148,7 @@ def decode_redo(redo: object, txid: str, *, what: str, where: str) -> Redo:
     found, writes, result, idempotency, keys = unseal(redo, what=what, where=where)
     _require_own(found, txid, what=what, where=where)
     return Redo(
-        tuple(_write(*write) for write in writes),
+        tuple(map(decode_write, writes)),
         result,
         None if idempotency is None else IdempotencyKey(*idempotency),
         tuple(keys),

@@ -5,9 +5,9 @@ from typing import Any, Final, Protocol, TypeVar
 
 from grove_sm.commit.contract import OnDamage
 from grove_sm.commit.intervention import Intervention, require_unresolved
-from grove_sm.commit.record import seal, unseal
+from grove_sm.commit.record import decode_write, seal, unseal
 from grove_sm.domain.errors import Corrupt
-from grove_sm.operations.plan import Heuristic, Write
+from grove_sm.operations.plan import Heuristic
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ class Resolving:
 def _heuristic(parts: Sequence[object]) -> Heuristic:
     # The first format had no write.
     *words, write = (*parts, None)[:7]
-    return Heuristic(*words, write and Write(*write))  # type: ignore[call-arg, arg-type, misc]
+    return Heuristic(*words, write and decode_write(write))  # type: ignore[call-arg, arg-type]
 
 
 def _intervention(parts: Sequence[object]) -> Intervention:

@@ -10,6 +10,7 @@ from grove_sm.commit.record import (
     decode_entry,
     decode_head,
     decode_redo,
+    decode_write,
     encode_head,
     encode_redo,
     make_entry,
@@ -96,6 +97,19 @@ def nothing_late_brings_back_what_was_deleted(
     found = Deleted("a", revision, MINE if is_mine else "tx-other", "[]")
     verdict = judge(write, MINE, found)
     return verdict is (Verdict.ALREADY if revision >= base + 1 else Verdict.FOREIGN)
+
+
+@contract(decode_write)
+def a_write_is_read_as_it_was(base: int, revision: int, is_deletion: bool, form: int) -> bool:
+    """A write is read from its fields, whether an earlier version left out where it came from.
+
+    pre: base >= 0 and revision >= 1 and 0 <= form < 3
+    post: _
+    """
+    origin = Origin(revision, "tx-there", "[1]") if form == 2 else None
+    write = Write("claims", "a", base, None if is_deletion else "new", origin)
+    read = decode_write([*write[:4]] if form == 0 else [*write[:4], origin and [*origin]])
+    return read == write and read.revision == write.revision
 
 
 @contract(written, judge)

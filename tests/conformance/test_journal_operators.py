@@ -9,7 +9,7 @@ from grove_sm.commit.contract import Journal
 from grove_sm.commit.intervention import Intervention
 from grove_sm.commit.machine import Decision
 from grove_sm.domain.errors import NotFound, StateConflict
-from grove_sm.operations.plan import Heuristic
+from grove_sm.operations.plan import Heuristic, Origin
 from tests.groves import NOW
 
 from .places import OpenJournal, commit, entry, finish, txids, write
@@ -38,6 +38,18 @@ def test_a_resolved_outcome_waits_no_more_and_is_not_lost(
     for reader in (journal, other, open_journal()):
         assert reader.heuristics() == (second,)
         assert reader.interventions() == (done,)
+
+
+def test_an_outcome_on_what_was_taken_over_keeps_where_that_came_from(
+    open_journal: OpenJournal,
+) -> None:
+    meant = write("c1")._replace(origin=Origin(7, "tx-there", "[]"))
+    outcome = OUTCOME._replace(write=meant)
+    open_journal().note([outcome])
+    (found,) = open_journal().heuristics()
+    assert found == outcome
+    assert found.write is not None
+    assert found.write.revision == 7
 
 
 def test_an_outcome_is_resolved_once(open_journal: OpenJournal) -> None:
