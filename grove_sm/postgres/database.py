@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeVar
 import psycopg
 from psycopg import Connection
 from psycopg.abc import PQGen
-from psycopg.errors import UndefinedTable
+from psycopg.errors import LockNotAvailable, UndefinedTable
 from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
@@ -339,6 +339,7 @@ class PostgresDatabase:
         settings = {
             "search_path": Identifier(self.url.schema).as_string(session),
             "synchronous_commit": "off",
+            "default_transaction_isolation": "read committed",
             "lock_timeout": str(milliseconds),
             "statement_timeout": str(milliseconds + int(_GRACE * 1000)),
             "idle_in_transaction_session_timeout": str(milliseconds * _IDLE_TRANSACTION),
@@ -383,6 +384,11 @@ class PostgresDatabase:
     def _open_format(self, component: str, migrations: Sequence[Migration]) -> None:
         newest = len(migrations)
         found = self.run(lambda session: _format(session, component))
+        self._check_format(component, found, newest)
+        if found < newest:
+            self.run(lambda session: self._migrate(session, component, migrations))
+
+    def _check_format(self, component: str, found: int, newest: int) -> None:
         if found > newest:
             raise ValidationError(
                 field=self.name,
@@ -390,16 +396,10 @@ class PostgresDatabase:
                 "version of grove-sm can read; install a newer grove-sm",
                 value=found,
             )
-        if found < newest:
-            self.run(lambda session: self._migrate(session, component, migrations))
 
     def _migrate(self, session: Session, component: str, migrations: Sequence[Migration]) -> None:
-        with session.transaction():
-            # One of several that open it for the first time at once; the others find it done.
-            session.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended('grove_sm.formats.' || %s, 0))",
-                (self.url.schema,),
-            )
+        with session.transaction(), _without_limits(session):
+            self._wait_for_others(session)
             (exists,) = _ask(
                 session, "SELECT count(*) FROM pg_namespace WHERE nspname = %s", (self.url.schema,)
             )
@@ -409,10 +409,10 @@ class PostgresDatabase:
                 f"CREATE TABLE IF NOT EXISTS {_FORMATS} "
                 "(component text PRIMARY KEY, version int NOT NULL)"
             )
-            row = session.execute(
-                f"SELECT version FROM {_FORMATS} WHERE component = %s", (component,)
-            ).fetchone()
-            for migration in migrations[row[0] if row else 0 :]:
+            found = _format(session, component)
+            # A newer version may have been here meanwhile.
+            self._check_format(component, found, len(migrations))
+            for migration in migrations[found:]:
                 if isinstance(migration, str):
                     session.execute(migration)
                 else:
@@ -423,6 +423,33 @@ class PostgresDatabase:
                 (component, len(migrations)),
             )
         force(session)
+
+    def _wait_for_others(self, session: Session) -> None:
+        """Be the one of several that open it at once who makes it; the others find it made."""
+        try:
+            session.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('grove_sm.formats.' || %s, 0))",
+                (self.url.schema,),
+            )
+        except LockNotAvailable:
+            raise StoreUnavailable(
+                store=self.name,
+                reason="another process is bringing it up to date; try again once it has",
+            ) from None
+
+
+@contextmanager
+def _without_limits(session: Session) -> Iterator[None]:
+    """The current transaction, which may take as long as it takes, but for its locks."""
+    session.execute(
+        "SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY(%s)",
+        (["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"],),
+    )
+    patience, session.patience = session.patience, None
+    try:
+        yield
+    finally:
+        session.patience = patience
 
 
 def keepalives(seconds: float) -> Mapping[str, str]:

@@ -1,5 +1,5 @@
-"""What a journal in PostgreSQL adds: coordinators that lose their session, servers that crash, many
-coordinators' rows, and decisions that are told."""
+"""What a journal in PostgreSQL adds: coordinators that lose their session, many coordinators' rows,
+and decisions that are told."""
 
 import threading
 import time
@@ -15,31 +15,19 @@ from faults.proxy import TcpProxy
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.record import make_entry
 from grove_sm.commit.txid import make_txid
-from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable, ValidationError
+from grove_sm.domain.errors import StoreUnavailable, ValidationError
 from grove_sm.journal.postgres import PostgresJournal
 from grove_sm.operations.plan import Plan
 from grove_sm.postgres.database import Session
 from grove_sm.postgres.url import PostgresUrl
 from tests.conformance.places import commit, entry, finish, idempotency_key, txids, write
 from tests.groves import NOW, START
-from tests.servers.postgres import (
-    VERSION,
-    Address,
-    PostgresServer,
-    new_schema,
-    own_server,
-    shared_server,
-)
+from tests.servers.postgres import VERSION, Address, new_schema, shared_server
+
+from .journals import LONG, open_at, until, until_back
 
 LATER = "2026-01-02T12:00:00.000Z"
 MUCH_LATER = "2026-02-01T12:00:00.000Z"
-LONG = 60.0
-"""Nobody waits so long, unless something is broken."""
-
-
-def open_at(url: str, timeout: float = 5.0) -> PostgresJournal:
-    place = PostgresUrl.parse(url, setting="journal")
-    return PostgresJournal(place, opened_at=NOW, timeout=timeout)
 
 
 @pytest.fixture
@@ -68,13 +56,6 @@ def other(url: str, journal: PostgresJournal) -> Iterator[PostgresJournal]:
         yield other
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A server that writes its log to disk only when it is made to."""
-    with own_server({"wal_writer_delay": "10s", "autovacuum": "off"}) as server:
-        yield server
-
-
 def ask(query: str, *values: object) -> list[tuple[Any, ...]]:
     """Past the journal."""
     with shared_server().connect() as connection:
@@ -101,14 +82,6 @@ def cut_session_of(schema: str, index: int) -> None:
     pid = sessions_of(schema)[index]
     ask("SELECT pg_terminate_backend(%s)", pid)
     while pid in sessions_of(schema):
-        time.sleep(0.01)
-
-
-def until(condition: Any) -> None:
-    """Return once a condition holds."""
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
@@ -209,112 +182,6 @@ def test_marks_are_kept_while_another_lives_and_taken_back_when_nobody_does(url:
             assert txids(hold.refused_by) == [second.txid]
         finish(again, second)
         commit(again, entry(again, "z", keys=("k", "l")))
-
-
-# decisions and the server's crash
-
-
-def restart_after_crash(server: PostgresServer) -> None:
-    server.crash()
-    server.start()
-
-
-def test_a_decision_survives_a_crash_of_the_server(server: PostgresServer) -> None:
-    with closing(open_at(server.address.url("j"))) as journal:
-        made = commit(journal, entry(journal, "a"))
-        with journal.hold(entry(journal, "b", keys=("k",)), one_append=False) as hold:
-            hold.decide(Decision.COMMIT)
-        restart_after_crash(server)
-        until_back(journal)
-        assert len(journal.unapplied()) == 2
-        assert journal.outcome(made.txid) is Decision.COMMIT
-
-
-def until_back(journal: PostgresJournal) -> None:
-    """Return once a journal's coordinator has been entered anew."""
-
-    def is_back() -> bool:
-        try:
-            return journal.is_alive(journal.coordinator)
-        except StoreUnavailable:
-            return False
-
-    until(is_back)
-
-
-def test_keys_that_a_crash_has_let_go_of_cannot_be_committed_on(server: PostgresServer) -> None:
-    """Their record was not forced; who validated on them finds it gone."""
-    with closing(open_at(server.address.url("j"))) as journal:
-        made = entry(journal, "a", keys=("k",))
-        with journal.hold(made, one_append=False) as hold:
-            restart_after_crash(server)
-            until_back(journal)
-            assert journal.unapplied() == ()
-            rival = commit(journal, entry(journal, "b", keys=("k",)))
-            hold.decide(Decision.COMMIT)
-        assert hold.decision is Decision.ABORT
-        assert txids(journal.unapplied()) == [rival.txid]
-        assert journal.outcome(made.txid) is Decision.ABORT
-
-
-def test_an_abort_by_another_survives_a_crash_of_the_server(server: PostgresServer) -> None:
-    """Since the one whose transaction it was may live, and ask again."""
-    url = server.address.url("j")
-    with closing(open_at(url)) as journal, closing(open_at(url)) as other:
-        made = entry(other, "a", keys=("k",))
-        with other.hold(made, one_append=False) as hold:
-            commit(journal, entry(journal, "forces what is before it"))
-            assert journal.abort(made.txid) is Decision.ABORT
-            restart_after_crash(server)
-            until_back(journal)
-            assert journal.outcome(made.txid) is Decision.ABORT
-            hold.decide(Decision.COMMIT)
-        assert hold.decision is Decision.ABORT
-
-
-def test_while_the_server_is_gone_nothing_is_decided_and_it_is_said_at_once(
-    server: PostgresServer,
-) -> None:
-    with closing(open_at(server.address.url("j"), timeout=10)) as journal:
-        made = commit(journal, entry(journal, "a"))
-        early = entry(journal, "b")
-        server.stop()
-        for use in (
-            journal.unapplied,
-            lambda: journal.load(made.txid),
-            lambda: journal.hold(early, one_append=True).__enter__(),
-            lambda: journal.hold(early, one_append=False).__enter__(),
-        ):
-            with pytest.raises(StoreUnavailable) as caught:
-                use()
-            assert caught.value.store == journal.name
-        server.start()
-        until_back(journal)
-        assert txids(journal.unapplied()) == [made.txid]
-        commit(journal, entry(journal, "c"))
-
-
-def test_an_outcome_that_cannot_be_found_out_is_unknown_and_settled_later(
-    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with closing(open_at(server.address.url("j"), timeout=0.5)) as journal:
-        made = entry(journal, "a", keys=("k",))
-        # It has not noticed yet.
-        monkeypatch.setattr(journal._life, "is_own", lambda number: number == made.coordinator)
-        with pytest.raises(OutcomeUnknown) as caught:  # noqa: PT012, SIM117
-            with journal.hold(made, one_append=False) as hold:
-                journal.flush()
-                hold.decide(Decision.COMMIT)
-                server.stop()
-        assert caught.value.txid == made.txid
-        monkeypatch.undo()
-        server.start()
-        until_back(journal)
-        # It was this very process, but is another coordinator now.
-        assert not journal.is_alive(made.coordinator)
-        assert txids(journal.unapplied()) == [made.txid]
-        assert journal.abort(made.txid) is Decision.ABORT
-        commit(journal, entry(journal, "b", keys=("k",)))
 
 
 # many rows
@@ -494,6 +361,16 @@ def test_half_of_a_decision_keeps_nobody_for_ever(url: str, journal: PostgresJou
             with journal.hold(nothing, one_append=True) as hold:
                 assert hold.refused_by == ()
             assert journal.outcome(made.txid) is Decision.ABORT
+
+
+def test_other_defaults_of_a_server_are_not_taken_over(url: str) -> None:
+    """At another isolation, who waited for a key would not see whose it was."""
+    stricter = f"{url}&options=-c%20default_transaction_isolation%3Dserializable"
+    with closing(open_at(stricter)) as journal:
+        shown = journal._database.run(
+            lambda session: session.execute("SHOW transaction_isolation").fetchall()
+        )
+        assert shown == [("read committed",)]
 
 
 # odd ids

@@ -3,6 +3,7 @@ forced; processes that make one schema at once; indexes that serve what is asked
 
 import multiprocessing
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from grove_sm.stores.postgres import PostgresStore
 from grove_sm.stores.postgres_schema import THERE
 from tests.conformance.places import write
 from tests.groves import CODER, TOPOLOGY, Clock, Names, journal_url
-from tests.servers.postgres import Address, PostgresServer, new_schema, own_server, shared_server
+from tests.servers.postgres import Address, PostgresServer, new_schema, shared_server
 
 ALL: Find = Find("claims", ())
 A_LONG_TEXT = "x" * 20_000
@@ -62,13 +63,6 @@ def store(url: PostgresUrl) -> Iterator[PostgresStore]:
     """A store there."""
     with closing(PostgresStore(url)) as store:
         yield store
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A server that writes its log to disk only when it is made to."""
-    with own_server({"wal_writer_delay": "10s", "autovacuum": "off"}) as server:
-        yield server
 
 
 # one schema, many groves and processes
@@ -268,7 +262,8 @@ def test_a_server_that_is_gone_is_told_at_once(server: PostgresServer) -> None:
         for use in (lambda: store.read(ALL), lambda: put(store, write("b")), store.force):
             with pytest.raises(StoreUnavailable) as caught:
                 use()
-            assert "no server listens there" in caught.value.reason
+            # The system may have given the port to somebody who says nothing of PostgreSQL.
+            assert re.search("no server listens there|closed the connection", caught.value.reason)
         assert time.monotonic() - start < 30, "it waited for its time-out"
         server.start()
         assert ids(store.read(ALL)) == ["a"]

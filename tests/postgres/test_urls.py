@@ -2,19 +2,30 @@
 
 import logging
 import sys
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from typer.testing import CliRunner
 
 from grove_sm import Grove
-from grove_sm.connect import check_urls
+from grove_sm.cli.app import app
+from grove_sm.connect import check_urls, open_journal
 from grove_sm.domain.errors import StoreUnavailable, ValidationError
 from grove_sm.postgres.url import PostgresUrl
 from grove_sm.stores.postgres import PostgresStore
 from grove_sm.urls import hide_secrets
+from tests.groves import CODER, NOW
 from tests.servers.postgres import GUARDED, new_schema, shared_server
 
+from .journals import until, until_back
+
+END_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 "
+    "AND classid = (%s || '.coordinators')::regclass"
+)
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
 SECRET = "pr1vate&/@?%"  # noqa: S105 - of a server that lives as long as the tests
 
 
@@ -142,5 +153,50 @@ def test_a_password_is_shown_nowhere(
         assert reason in str(caught.value)
         assert caught.value.__cause__ is None
     told.append((tmp_path / "journal.db").read_bytes().decode(errors="replace"))
+    for text in (*told, caplog.text):
+        assert "vate" not in str(text)
+
+
+def test_a_password_of_a_journal_is_shown_nowhere(
+    guarded: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a plain role that may make a schema, which is all the rights that are needed."""
+    caplog.set_level(logging.DEBUG)
+    names = ("contributions", "handoffs", "claims", "bounties", "credits")
+    stores = "\n".join(f'{name} = "{guarded}"' for name in names)
+    (tmp_path / "grove.toml").write_text(f'format = 1\njournal = "{guarded}"\n[stores]\n{stores}\n')
+    told: list[object] = []
+    with Grove.open(tmp_path) as grove:
+        made = grove.contribute(kind="work", summary="s", agent=CODER)
+        journal = grove.coordinator.journal
+        schema = PostgresUrl.parse(guarded, setting="journal").schema
+        with shared_server().connect() as connection:
+            connection.execute(END_SESSIONS, (schema,))
+        until(lambda: "has lost its session" in caplog.text)
+        until_back(journal)
+        told += [repr(journal), vars(journal), journal.history(9), journal.opener(1)]
+        told += [repr(grove), grove.audit(), grove.recover()]
+        told += [thread.name for thread in threading.enumerate()]
+    for command in (
+        ("journal", "ls"),
+        ("journal", "show", made.txid),
+        ("journal", "heuristics"),
+        ("outcome", made.txid),
+        ("audit",),
+        ("recover",),
+        ("export", "-"),
+    ):
+        for shape in ((), ("--json",)):
+            result = CliRunner().invoke(app, [*command, *shape, "--grove", str(tmp_path)])
+            assert result.exit_code == 0, result.output
+            told += [result.output, result.stderr]
+    with shared_server().connect() as connection:
+        for table in connection.execute(TABLES, (schema,)).fetchall():
+            told += connection.execute(f"SELECT * FROM {schema}.{table[0]}".encode()).fetchall()
+        told += connection.execute("SELECT application_name, query FROM pg_stat_activity")
+    wrong = guarded.replace("vate", "ate")
+    with pytest.raises(StoreUnavailable) as caught:
+        open_journal(wrong, tmp_path, opened_at=NOW, busy_timeout=2.0)
+    told.append(caught.value)
     for text in (*told, caplog.text):
         assert "vate" not in str(text)
