@@ -57,14 +57,35 @@ class _Cut:
         self.done = threading.Event()
 
 
+class Held:
+    """Requests that are held back: those that have these bytes in them."""
+
+    def __init__(self, proxy: "TcpProxy", matching: bytes) -> None:
+        self._proxy = proxy
+        self.matching = matching
+        self.released = asyncio.Event()
+        self.number = 0
+
+    def release(self) -> None:
+        """Have the server get all of them now, however long ago their clients gave up."""
+        self._proxy.release(self)
+
+
 class _Link:
     """One connection of a client, and the one to the server that belongs to it."""
 
-    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        client: asyncio.StreamWriter,
+        server: asyncio.StreamWriter,
+        answers: asyncio.StreamReader,
+    ) -> None:
         self.client = client
         self.server = server
         self.cut: _Cut | None = None
         self.is_silent = False
+        # None while a request is held back: nothing that the server does then is to be told.
+        self.answers: asyncio.StreamReader | None = answers
 
     def sever(self, manner: Manner) -> None:
         """Cut it."""
@@ -94,6 +115,7 @@ class TcpProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._links: set[_Link] = set()
         self._cuts: list[_Cut] = []
+        self._holds: list[Held] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._passing = asyncio.Event()
         self._passing.set()
@@ -153,6 +175,20 @@ class TcpProxy:
         self._do(lambda: self._cuts.append(cut))
         return cut.done
 
+    def hold(self, matching: bytes = b"") -> Held:
+        """Hold back every request from now on that has these bytes in it, until it is released.
+
+        Its client hears nothing meanwhile. Once released, it comes to whatever server is there by
+        then, as over a network that has mislaid it.
+        """
+        held = Held(self, matching)
+        self._do(lambda: self._holds.append(held))
+        return held
+
+    def release(self, held: Held) -> None:
+        """Pass on what was held back, and hold back no more for that."""
+        self._do(lambda: self._release(held))
+
     def heal(self) -> None:
         """Pass everything on again, at once and whole; forget cuts that have not come."""
         self._do(self._heal)
@@ -168,7 +204,14 @@ class TcpProxy:
     def _heal(self) -> None:
         self._delay, self._rate, self._is_refusing = 0.0, None, False
         self._cuts.clear()
+        for held in tuple(self._holds):
+            self._release(held)
         self._passing.set()
+
+    def _release(self, held: Held) -> None:
+        if held in self._holds:
+            self._holds.remove(held)
+        held.released.set()
 
     async def _stop(self) -> None:
         self._server.close()
@@ -196,7 +239,7 @@ class TcpProxy:
         except OSError:
             _end(writer, by_reset=True)
             return
-        link = _Link(writer, to_server)
+        link = _Link(writer, to_server, from_server)
         self._links.add(link)
         try:
             await asyncio.gather(
@@ -221,14 +264,52 @@ class TcpProxy:
                 await self._passing.wait()
                 if link.is_silent:
                     return
+                if on_data == self._on_request:
+                    for held in self._holds:
+                        if held.matching in data:
+                            await self._hold_back(link, held, reader, data)
+                            return
                 passed, is_last = on_data(link, data)
                 await self._pass_on(writer, passed)
                 if is_last and link.cut is not None:
                     link.sever(link.cut.manner)
                     link.cut.done.set()
                     return
-            if not link.is_silent and writer.can_write_eof():
+            is_left = writer is link.client and reader is not link.answers
+            if not (link.is_silent or is_left) and writer.can_write_eof():
                 writer.write_eof()
+
+    async def _hold_back(
+        self, link: _Link, held: Held, reader: asyncio.StreamReader, data: bytes
+    ) -> None:
+        """Keep what a client sends until it is released, and pass it on over a new connection."""
+        held.number += 1
+        link.answers = None
+        released = asyncio.ensure_future(held.released.wait())
+        while not released.done():
+            more = asyncio.ensure_future(reader.read(_CHUNK))
+            await asyncio.wait({more, released}, return_when=asyncio.FIRST_COMPLETED)
+            if not more.done():
+                more.cancel()
+                await asyncio.wait({more})
+            elif part := more.result():
+                data += part
+            else:
+                await released
+        # Whatever became of the one that was there when it began.
+        from_server, to_server = await asyncio.open_connection(*self._target)
+        link.server.transport.abort()
+        link.server, link.answers = to_server, from_server
+        try:
+            await self._pass_on(to_server, data)
+            if reader.at_eof():
+                to_server.write_eof()
+            await asyncio.gather(
+                self._pump(link, reader, to_server, self._on_request),
+                self._pump(link, from_server, link.client, self._on_answer),
+            )
+        finally:
+            _end(to_server)
 
     def _on_request(self, link: _Link, data: bytes) -> tuple[bytes, bool]:
         """How much of what a client sends is passed on, and whether that is the last of it."""

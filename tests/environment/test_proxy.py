@@ -148,6 +148,40 @@ def test_in_a_black_hole_nothing_is_heard_until_it_is_healed(
                 assert waiting.recv(1) == answer
 
 
+def test_what_is_held_back_comes_when_it_is_released(proxy: TcpProxy, server: Capitals) -> None:
+    with closing(connect(proxy)) as client, closing(connect(proxy)) as other:
+        assert ask(client, b"a") == b"A"
+        held = proxy.hold(b"bad")
+        client.sendall(b"bad")
+        client.settimeout(MOMENT)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.sendall(b" news")
+        assert ask(other, b"good") == b"GOOD"
+        assert (held.number, server.received) == (1, [b"a", b"good"])
+        held.release()
+        client.settimeout(LONG)
+        assert client.recv(8) == b"BAD NEWS"
+        assert ask(client, b"more bad") == b"MORE BAD"
+    assert server.received == [b"a", b"good", b"bad news", b"more bad"]
+
+
+def test_what_is_held_back_comes_though_its_client_has_gone(
+    proxy: TcpProxy, server: Capitals
+) -> None:
+    held = proxy.hold()
+    with closing(connect(proxy)) as client:
+        client.sendall(b"late")
+        while not held.number:
+            time.sleep(0.005)
+    time.sleep(MOMENT)
+    assert server.received == []
+    held.release()
+    server.until_end()
+    while b"late" not in server.received:
+        time.sleep(0.005)
+
+
 def test_who_is_refused_is_reset(proxy: TcpProxy, server: Capitals) -> None:
     with closing(connect(proxy)) as client:
         assert ask(client, b"a") == b"A"
