@@ -3,7 +3,7 @@
 import importlib.util
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,11 +16,13 @@ from grove_sm.stores.sqlite import SQLiteStore
 from grove_sm.urls import hide_secrets
 
 if TYPE_CHECKING:
+    from grove_sm.nexus.url import NexusUrl
     from grove_sm.postgres.url import PostgresUrl
 
 _SQLITE: Final = "sqlite:///"
 _MEMORY: Final = "memory://"
 _POSTGRES: Final = ("postgresql://", "postgres://")
+_NEXUS: Final = ("nexus+http://", "nexus+https://")
 
 _memory_stores: defaultdict[str, tuple[Tables, threading.RLock]] = defaultdict(
     lambda: ({}, threading.RLock())
@@ -35,6 +37,8 @@ def check_urls(journal: str, stores: Mapping[str, str], base: Path) -> None:
             _file(url, base, field)
         elif url.startswith(_POSTGRES):
             _postgres(url, field)
+        elif url.startswith(_NEXUS) and field != "journal":
+            _nexus(url, field)
         elif not url.startswith(_MEMORY):
             raise _unknown_kind(field, url)
 
@@ -123,6 +127,11 @@ def _store(
         from grove_sm.stores.postgres import PostgresStore
 
         return place.name, lambda: PostgresStore(place, timeout=busy_timeout)
+    if url.startswith(_NEXUS):
+        zone = _nexus(url, f"stores.{collection}")
+        from grove_sm.stores.nexus import NexusStore
+
+        return zone.name, lambda: NexusStore(zone, timeout=busy_timeout)
     if url == _MEMORY:
         # Private, so each collection has one of its own.
         return f"{url}#{collection}", lambda: MemoryStore(
@@ -146,18 +155,30 @@ def _file(url: str, base: Path, field: str) -> Path:
 
 
 def _postgres(url: str, field: str) -> "PostgresUrl":
-    missing = [name for name in ("psycopg", "psycopg_pool") if not importlib.util.find_spec(name)]
-    if missing:
-        raise ValidationError(
-            field=field,
-            rule="needs the PostgreSQL driver; install it with: pip install 'grove-sm[postgres]'",
-            value=hide_secrets(url),
-        )
+    _need(("psycopg", "psycopg_pool"), "the PostgreSQL driver", "postgres", url, field)
     from grove_sm.postgres.url import PostgresUrl
 
     return PostgresUrl.parse(url, setting=field)
 
 
+def _nexus(url: str, field: str) -> "NexusUrl":
+    _need(("httpx",), "an HTTP client", "nexus", url, field)
+    from grove_sm.nexus.url import NexusUrl
+
+    return NexusUrl.parse(url, setting=field)
+
+
+def _need(modules: Iterable[str], what: str, extra: str, url: str, field: str) -> None:
+    """Raise ValidationError if a kind of place cannot be used without an extra."""
+    if not all(importlib.util.find_spec(name) for name in modules):
+        raise ValidationError(
+            field=field,
+            rule=f"needs {what}; install it with: pip install 'grove-sm[{extra}]'",
+            value=hide_secrets(url),
+        )
+
+
 def _unknown_kind(field: str, url: str) -> ValidationError:
-    rule = f"must begin with {_SQLITE}, {_POSTGRES[0]} or {_MEMORY}"
+    kinds = [_SQLITE, _POSTGRES[0], *(() if field == "journal" else _NEXUS)]
+    rule = f"must begin with {', '.join(kinds)} or {_MEMORY}"
     return ValidationError(field=field, rule=rule, value=hide_secrets(url))

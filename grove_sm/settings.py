@@ -36,9 +36,10 @@ format = 1
 # postgresql://USER@HOST:PORT/DATABASE?schema=NAME, with the password in PGPASSWORD or ~/.pgpass.
 journal = "sqlite:///journal.db"
 
-# Each collection's store, by such a URL too. Stores that share a file or a schema are written in
-# one go; stores in different ones, or of different kinds, are kept together by the journal. Leave
-# out credits to have bounties without reservations.
+# Each collection's store, by such a URL too, or one of a zone of a Nexus server:
+# nexus+https://HOST:PORT/ZONE, with the key in NEXUS_API_KEY. Stores that share a file, a schema
+# or a zone are written in one go; others, of whatever kinds, are kept together by the journal.
+# Leave out credits to have bounties without reservations.
 [stores]
 contributions = "sqlite:///stores.db"
 handoffs = "sqlite:///stores.db"

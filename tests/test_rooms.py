@@ -14,6 +14,8 @@ from grove_sm.journal.memory import MemoryJournal
 from grove_sm.journal.postgres import PostgresJournal
 from grove_sm.journal.sqlite import SQLiteJournal
 from grove_sm.stores.memory import MemorySnapshot, MemoryStore
+from grove_sm.stores.nexus import NexusStore
+from grove_sm.stores.nexus_reading import NexusSnapshot
 from grove_sm.stores.postgres import PostgresStore
 from grove_sm.stores.postgres_reading import PostgresSnapshot
 from grove_sm.stores.reading import SQLiteReads
@@ -30,6 +32,7 @@ LEVELS: Final = {
     "commit": 3,
     "sqlite_file": 4,
     "lines": 5,
+    "nexus": 4,
     "postgres": 4,
     "urls": 4,
     "journal": 5,
@@ -192,6 +195,7 @@ def test_every_pure_room_is_there() -> None:
 # These assignments are checked by mypy: each kind has the methods, with the types, of its contract.
 STORES: Final[tuple[type[Participant], ...]] = (
     MemoryStore,
+    NexusStore,
     PostgresStore,
     SQLiteStore,
     TracedStore,
@@ -203,7 +207,12 @@ JOURNALS: Final[tuple[type[Journal], ...]] = (
     TracedJournal,
 )
 HOLDS: Final[tuple[type[Hold], ...]] = (DecidedHold, TracedHold)
-SNAPSHOTS: Final[tuple[type[Snapshot], ...]] = (MemorySnapshot, PostgresSnapshot, SQLiteReads)
+SNAPSHOTS: Final[tuple[type[Snapshot], ...]] = (
+    MemorySnapshot,
+    NexusSnapshot,
+    PostgresSnapshot,
+    SQLiteReads,
+)
 
 
 @pytest.mark.parametrize(

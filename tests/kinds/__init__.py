@@ -9,8 +9,9 @@ from typing import Final
 
 from tests.kinds.kind import Kind
 from tests.kinds.memory import MEMORY
+from tests.kinds.nexus import NEXUS
 from tests.kinds.postgres import POSTGRES
 from tests.kinds.sqlite import SQLITE
 
-KINDS: Final[list[Kind]] = [MEMORY, SQLITE, POSTGRES]
+KINDS: Final[list[Kind]] = [MEMORY, SQLITE, POSTGRES, NEXUS]
 """The one list. Suites look at it when they are collected."""
