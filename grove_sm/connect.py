@@ -116,6 +116,22 @@ def open_reachable(
     return opened
 
 
+def sqlite_path(url: str, base: Path, field: str) -> Path | None:
+    """The file of a SQLite URL; None for another kind.
+
+    Raises ValidationError if it names none, StoreUnavailable if that has no folder.
+    """
+    return _file(url, base, field) if url.startswith(_SQLITE) else None
+
+
+def postgres_place(url: str, field: str) -> "PostgresUrl | None":
+    """What a PostgreSQL URL says; None for another kind.
+
+    Raises ValidationError, also if the driver is not installed.
+    """
+    return _postgres(url, field) if url.startswith(_POSTGRES) else None
+
+
 def _store(
     collection: str, url: str, base: Path, busy_timeout: float
 ) -> tuple[str, Callable[[], Participant]]:

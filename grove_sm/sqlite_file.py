@@ -58,7 +58,7 @@ _open_files: "weakref.WeakSet[SQLiteFile]" = weakref.WeakSet()
 _inherited: list[object] = []
 
 
-class _Errors:
+class Errors:
     """Turns SQLite's errors inside a `with` block into this library's, naming the file."""
 
     def __init__(self, name: str) -> None:
@@ -117,7 +117,7 @@ class SQLiteFile:
     ) -> None:
         self.path = path
         self.name = name
-        self.errors = _Errors(name)
+        self.errors = Errors(name)
         self._busy_timeout = busy_timeout
         self._busy_timeout_of_readers = f"PRAGMA busy_timeout={int(busy_timeout * 1000)}"
         self._local = threading.local()
@@ -278,7 +278,7 @@ class SQLiteFile:
         self, component: str, version: int, migrations: sqlite_utils.Migrations
     ) -> None:
         connection = self.connection
-        found = self._format(connection, component)
+        found = format_of(connection, component)
         if found == version:
             return
         if found > version:
@@ -289,7 +289,7 @@ class SQLiteFile:
                 value=found,
             )
         with self.transaction():
-            if self._format(connection, component) == version:
+            if format_of(connection, component) == version:
                 return
             connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {_FORMATS} "
@@ -303,17 +303,18 @@ class SQLiteFile:
             )
         self.force()
 
-    @staticmethod
-    def _format(connection: sqlite3.Connection, component: str) -> int:
-        exists = connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE name = ?", (_FORMATS,)
-        ).fetchone()
-        if not exists:
-            return 0
-        row = connection.execute(
-            f"SELECT version FROM {_FORMATS} WHERE component = ?", (component,)
-        ).fetchone()
-        return int(row[0]) if row else 0
+
+def format_of(connection: sqlite3.Connection, component: str) -> int:
+    """The format of a component of a file; 0 if there is nothing of it."""
+    exists = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE name = ?", (_FORMATS,)
+    ).fetchone()
+    if not exists:
+        return 0
+    row = connection.execute(
+        f"SELECT version FROM {_FORMATS} WHERE component = ?", (component,)
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _disown_in_child() -> None:

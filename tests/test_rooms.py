@@ -51,6 +51,7 @@ LEVELS: Final = {
     "": 11,  # the package itself, which names what is public
     "importing": 12,
     "demo": 13,
+    "doctor": 13,
     "cli": 14,
 }
 """Each room, or module on its own, and how far up it is; what is level knows nothing of the other.

@@ -31,14 +31,19 @@ def earlier(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def folder(tmp_path: Path, earlier: int) -> Path:
     """The folder of a grove of that format."""
-    data = Path(__file__).parent / "data" / f"format-{earlier}"
     folder = tmp_path / "grove"
+    make_earlier(folder, earlier)
+    return folder
+
+
+def make_earlier(folder: Path, earlier: int) -> None:
+    """Make a folder the grove of an earlier format."""
+    data = Path(__file__).parent / "data" / f"format-{earlier}"
     write_template(folder)
     for name in ("journal", "stores"):
         with closing(sqlite3.connect(folder / f"{name}.db")) as connection:
             connection.executescript((data / f"{name}.sql").read_text())
             connection.execute("PRAGMA journal_mode=WAL")
-    return folder
 
 
 def rows(folder: Path, collection: str) -> list[tuple[object, ...]]:

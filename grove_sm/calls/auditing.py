@@ -33,12 +33,13 @@ class AuditCalls(Calls):
         history = journal.history(_AUDITED_TRANSACTIONS)
         records = self._scan(damaged.append)
         interventions = journal.interventions(damaged.append)
+        heuristics = journal.heuristics(damaged.append)
         report = audit(
             records,
             self._roles,
-            heuristics=journal.heuristics(damaged.append),
+            heuristics=heuristics,
             let_go=[each.txid for each in interventions if each.action == "discard"],
-            accounted=accounted_for(journal),
+            accounted=accounted_for(heuristics, interventions),
             damaged=damaged,
             committed={
                 txid: entry.members

@@ -16,6 +16,7 @@ from grove_sm.cli import (
     contributions,
     credits,
     demo,
+    doctor,
     exporting,
     fuzz,
     importing,
@@ -103,6 +104,7 @@ app.command()(sweeping.sweep)
 app.command()(upkeep.recover)
 app.command()(upkeep.audit)
 app.command()(upkeep.outcome)
+app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(fuzz.fuzz)
 app.add_typer(bounties.app, name="bounty", help="Create, list, claim and end bounties.")

@@ -33,7 +33,11 @@ EXIT_STATUSES: Final = (
         ("IN_DOUBT", "OUTCOME_UNKNOWN", UNDECIDED),
     ),
     ExitStatus(7, "stored data is damaged", ("CORRUPT",)),
-    ExitStatus(8, "audit found violations, or recover left something in doubt", (FOUND_WRONG,)),
+    ExitStatus(
+        8,
+        "audit or doctor found something wrong, or recover left something in doubt",
+        (FOUND_WRONG,),
+    ),
 )
 
 _STATUS_OF: Final[Mapping[str, int]] = {

@@ -28,6 +28,14 @@ def is_before(txid: str, time: datetime) -> bool:
     return _FORM.fullmatch(txid) is not None and txid < first_txid_at(time)
 
 
+def made_at(txid: str, otherwise: datetime) -> datetime:
+    """When an id was made, in the zone of the other time, which stands for what is no id."""
+    match = _FORM.fullmatch(txid)
+    if match is None:
+        return otherwise
+    return datetime.fromtimestamp(int(match[1], 16) / 1000, otherwise.tzinfo)
+
+
 def coordinator_of(txid: str) -> int:
     """The number of the coordinator that made an id. Raises ValidationError if it is not one."""
     match = _FORM.fullmatch(txid)

@@ -35,7 +35,7 @@ class Liveness:
     SUFFIX: Final = "-coordinators"
 
     def __init__(self, journal: Path) -> None:
-        path = journal.with_name(journal.name + self.SUFFIX)
+        path = self.path_of(journal)
         self._name = str(path)
         with _guard:
             try:
@@ -50,6 +50,11 @@ class Liveness:
             known.users += 1
         self._file = known
         self._is_closed = False
+
+    @classmethod
+    def path_of(cls, journal: Path) -> Path:
+        """The lock file of a journal."""
+        return journal.with_name(journal.name + cls.SUFFIX)
 
     def acquire(self, coordinator: int) -> None:
         """Declare a coordinator of this process alive, until `release` or the process's end."""

@@ -151,6 +151,7 @@ class PostgresDatabase:
         connections: how many may be open in the pool at once.
         bounds_transactions: whether the server, if it can, is to end every transaction that lasts
             for several times as long, whatever it waits for.
+        only_looks: whether the format is left as it is found, nothing there being made.
 
     Raises ValidationError for a newer format or a server that will not do, StoreUnavailable or
     Corrupt if it cannot be opened.
@@ -165,6 +166,7 @@ class PostgresDatabase:
         timeout: float,
         connections: int,
         bounds_transactions: bool = False,
+        only_looks: bool = False,
     ) -> None:
         self.url = url
         self.name = url.name
@@ -188,7 +190,8 @@ class PostgresDatabase:
         )
         _databases.add(self)
         try:
-            self._open_format(component, migrations)
+            if not only_looks:
+                self._open_format(component, migrations)
         except BaseException:
             self.close()
             raise
@@ -381,9 +384,13 @@ class PostgresDatabase:
                 value=encoding,
             )
 
+    def format(self, component: str) -> int:
+        """The format of a component of the schema; 0 if there is nothing of it."""
+        return self.run(lambda session: _format(session, component))
+
     def _open_format(self, component: str, migrations: Sequence[Migration]) -> None:
         newest = len(migrations)
-        found = self.run(lambda session: _format(session, component))
+        found = self.format(component)
         self._check_format(component, found, newest)
         if found < newest:
             self.run(lambda session: self._migrate(session, component, migrations))

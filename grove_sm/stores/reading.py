@@ -3,14 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from grove_sm.commit.record import record_checksum
 from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.operations.plan import Deleted, Expectation, Find, Get, Read, Scanned, Stored
 from grove_sm.operations.query import Place, Query
-from grove_sm.sqlite_file import SQLiteFile
+from grove_sm.sqlite_file import Errors
 from grove_sm.stores.checking import find_damage
 from grove_sm.stores.schema import DELETED, FIELDS
 from grove_sm.stores.selecting import (
@@ -32,6 +32,17 @@ _SCAN: Final = {c: f"SELECT {_FIELDS} FROM {c} ORDER BY record_id" for c in COLL
 Row = tuple[str, int, str, str, str, str]
 
 
+class ReadFile(Protocol):
+    """A file to read from; `errors` turns SQLite's errors into this library's."""
+
+    name: str
+    errors: Errors
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's."""
+
+
 class SQLiteReads:
     """The `Snapshot` contract, and what a store reads for its own.
 
@@ -41,7 +52,7 @@ class SQLiteReads:
             what is there now.
     """
 
-    def __init__(self, file: SQLiteFile, connection: sqlite3.Connection | None = None) -> None:
+    def __init__(self, file: ReadFile, connection: sqlite3.Connection | None = None) -> None:
         self._file = file
         self._fixed = connection
 

@@ -1,6 +1,6 @@
 """What an operator is told of a transaction: from the journal, and from each store it writes to."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -215,16 +215,19 @@ def list_heuristics(journal: Journal, places: Places) -> Iterator[HeuristicOutco
             yield _told(each.outcome, places, _intervened(each))
 
 
-def accounted_for(journal: Journal) -> Accounted:
+def accounted_for(
+    heuristics: Iterable[Heuristic], interventions: Iterable[Intervention]
+) -> Accounted:
     """Whether it is known why a transaction's part may not be there: for an audit.
 
-    That is so while an outcome on the record waits for an operator, and for what was decided
-    before one was resolved: what stood or was written there then was chosen over all of that.
+    By the outcomes that nobody has resolved, and what operators did, in order. That is so while an
+    outcome on the record waits for an operator, and for what was decided before one was resolved:
+    what stood or was written there then was chosen over all of that.
     """
-    waiting = {(each.collection, each.record_id) for each in journal.heuristics(ignore)}
+    waiting = {(each.collection, each.record_id) for each in heuristics}
     resolved: dict[tuple[str, str], datetime] = {}
     own: set[tuple[str, str, str]] = set()
-    for each in journal.interventions(ignore):
+    for each in interventions:
         if each.outcome is not None:
             place = each.outcome.collection, each.outcome.record_id
             # The last one on a record is the latest.

@@ -19,7 +19,7 @@ from grove_sm.commit.record import (
     unseal,
 )
 from grove_sm.commit.redo import Verdict, heuristic, judge, written
-from grove_sm.commit.txid import coordinator_of, first_txid_at, is_before, make_txid
+from grove_sm.commit.txid import coordinator_of, first_txid_at, is_before, made_at, make_txid
 from grove_sm.domain.errors import Corrupt, ValidationError
 from grove_sm.operations.plan import (
     Deleted,
@@ -323,7 +323,7 @@ START: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER: Final = tuple(START + timedelta(milliseconds=ms) for ms in (0, 1, 86_400_000))
 
 
-@contract(make_txid, coordinator_of, first_txid_at, is_before)
+@contract(make_txid, coordinator_of, first_txid_at, is_before, made_at)
 def ids_sort_by_time_and_name_their_coordinator(one: int, other: int, coordinator: int) -> bool:
     """An id names the coordinator that made it, and ids sort by the time that they were made at.
 
@@ -335,12 +335,13 @@ def ids_sort_by_time_and_name_their_coordinator(one: int, other: int, coordinato
     with settled():
         txid = make_txid(first, number, "0a-f")
         assert coordinator_of(txid) == number
+        assert made_at(txid, second) == first
         assert first_txid_at(first) < txid
         assert is_before(txid, second) == (first < second)
         return first >= second or txid < first_txid_at(second)
 
 
-@contract(coordinator_of, is_before)
+@contract(coordinator_of, is_before, made_at)
 def what_is_no_id_has_no_coordinator(kind: int) -> bool:
     """What is not in the form of an id is refused, and is before nothing.
 
@@ -360,6 +361,7 @@ def what_is_no_id_has_no_coordinator(kind: int) -> bool:
     )
     with settled():
         assert not is_before(text, LATER[-1])
+        assert made_at(text, LATER[-1]) == LATER[-1]
         try:
             coordinator_of(text)
         except ValidationError as error:
