@@ -14,11 +14,12 @@ LAYER ?=
 EVERY ?=
 WRITE ?=
 MODELS ?=
+PURE := tests/domain tests/lifecycles tests/commit tests/operations
 
-.PHONY: help demo test full quick lint bench nightly mutants models contracts traces clean
+.PHONY: help demo test long full quick lint bench nightly mutants models contracts properties traces clean
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s%s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: $(VENV)/run  ## kill workers at random moments, recover, audit; FILE=history.jsonl SEED=n
 	@$(BIN)/grove-sm demo $(if $(FILE),--file "$(FILE)") $(if $(SEED),--seed $(SEED))
@@ -31,7 +32,7 @@ full: $(VENV)/develop  ## the tests with processes that are killed, at full size
 		$(BIN)/python -m pytest tests/processes tests/postgres/test_many_coordinators.py
 
 quick: $(VENV)/develop  ## the tests that take seconds
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow and not long"
 
 lint: $(VENV)/develop  ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -57,6 +58,9 @@ models: $(VENV)/develop  ## check the TLA+ models and prove the invariant; MODEL
 
 contracts: $(VENV)/develop  ## put the contracts on the pure rooms to CrossHair; CONTRACTS=--nightly
 	@$(BIN)/python -m models.contracts $(CONTRACTS)
+
+properties: $(VENV)/develop  ## the properties of the pure rooms, with CrossHair in search of what breaks them
+	GROVE_PROPERTIES=crosshair $(BIN)/python -m pytest -n auto -m hypothesis $(PURE)
 
 traces: $(VENV)/develop  ## hold recorded runs against the specification; NUMBER=1000 SEED=n
 	@$(BIN)/python -m models.traces --number $(or $(NUMBER),1000) $(if $(SEED),--seed $(SEED))

@@ -1,17 +1,25 @@
 """Small fixtures that many tests share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from grove_sm import Grove
 from tests import counts
 from tests.groves import TOPOLOGY, Clock, Names, open_files
 
 settings.register_profile("grove", deadline=None, print_blob=True)
-settings.load_profile("grove")
+settings.register_profile(
+    "crosshair",
+    backend="crosshair",
+    deadline=None,
+    max_examples=int(os.environ.get("GROVE_EXAMPLES", "100")),
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile(os.environ.get("GROVE_PROPERTIES", "grove"))
 
 
 @pytest.fixture

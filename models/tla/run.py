@@ -60,8 +60,15 @@ class Verdict:
         return "refuted, as it should be" if self.is_refuted else "NOT REFUTED"
 
 
+def _nobody_is_told(_name: str, _states: int) -> None:
+    """The default: there is no progress to show."""
+
+
 def check(
-    configuration: Configuration, *, on_progress: OnProgress = max, stop: Stop | None = None
+    configuration: Configuration,
+    *,
+    on_progress: OnProgress = _nobody_is_told,
+    stop: Stop | None = None,
 ) -> Verdict:
     """Check one configuration. Raises InterruptedSearchError if `stop` was set meanwhile.
 
@@ -99,7 +106,7 @@ def check_all(
     configurations: Sequence[Configuration],
     *,
     jobs: int | None = None,
-    on_progress: OnProgress = max,
+    on_progress: OnProgress = _nobody_is_told,
 ) -> Iterator[Verdict]:
     """Check configurations, so many at a time as there are cores; each verdict as it comes.
 

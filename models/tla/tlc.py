@@ -124,13 +124,17 @@ class Stop:
                 self._running.discard(process)
 
 
+def _nobody_is_told(_: object) -> None:
+    """The default: nobody listens."""
+
+
 def search(
     module: str,
     configuration: str,
     *,
     beside: Mapping[str, str] | None = None,
-    on_progress: OnProgress = bool,
-    on_printed: OnPrinted = bool,
+    on_progress: OnProgress = _nobody_is_told,
+    on_printed: OnPrinted = _nobody_is_told,
     stop: Stop | None = None,
     memory: str = "2g",
     is_short: bool = False,

@@ -33,6 +33,16 @@ CORE: Final = [
     )
 ]
 
+EVERY_TIME: Final = [
+    PAIR[name]
+    for name in (
+        "claim, claim",
+        "claim, sweep",
+        "contribute, review it",
+        "contribute twice, one key",
+    )
+]
+
 Run = tuple[Pair, Layout, Variant]
 
 
@@ -57,11 +67,21 @@ A kind that is not quick is spared all but one, beside memory.
 """
 
 
+def _is_long(pair: Pair, layout: Layout, variant: Variant) -> bool:
+    return layout != IN_MEMORY or pair not in EVERY_TIME or variant == IMPATIENT
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("pair", "variant", "layout"),
     [
-        with_layout(layout, pair, variant, name=f"{pair.name}-{variant.name}")
+        with_layout(
+            layout,
+            pair,
+            variant,
+            name=f"{pair.name}-{variant.name}",
+            is_long=_is_long(pair, layout, variant),
+        )
         for pair, layout, variant in RUNS
     ],
 )

@@ -14,7 +14,9 @@ def each(layouts: Iterable[Layout]) -> list[ParameterSet]:
     return [with_layout(layout) for layout in layouts]
 
 
-def with_layout(layout: Layout, *more: Any, name: str = "") -> ParameterSet:
-    """A layout among the parameters of a test."""
-    skip = pytest.mark.skipif(bool(layout.missing), reason=layout.missing)
-    return pytest.param(*more, layout, marks=skip, id="-".join(filter(None, (name, layout.name))))
+def with_layout(layout: Layout, *more: Any, name: str = "", is_long: bool = False) -> ParameterSet:
+    """A layout among the parameters of a test, which may be left to `make full`."""
+    marks = [pytest.mark.skipif(bool(layout.missing), reason=layout.missing)]
+    if is_long:
+        marks.append(pytest.mark.long)
+    return pytest.param(*more, layout, marks=marks, id="-".join(filter(None, (name, layout.name))))

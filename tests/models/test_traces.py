@@ -20,9 +20,6 @@ from models.traces.report import check_batch, named
 from models.traces.runs import TOLD, Batch, Draw, Run, batches, record
 from models.traces.verdict import judge
 from tests.groves import CODER, REVIEWER, TOPOLOGY, five_files, journal_url
-from tests.models.tlc_tests import NEEDS_TLC
-
-pytestmark = NEEDS_TLC
 
 ROOT: Final = Path(__file__).parents[2]
 SEED: Final = int(os.environ.get("TRACES_SEED", "1"))
@@ -31,6 +28,7 @@ NUMBER: Final = 50
 RecordProperty = Callable[[str, object], None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", batches(NUMBER, SEED), ids=named)
 def test_every_recorded_run_is_allowed(batch: Batch, record_property: RecordProperty) -> None:
     print(f"TRACES_SEED={SEED}")  # noqa: T201 - shown if the test fails
@@ -40,6 +38,7 @@ def test_every_recorded_run_is_allowed(batch: Batch, record_property: RecordProp
     assert report.counts["runs"] == sum(draw.size for draw in batch)
 
 
+@pytest.mark.slow
 def test_traces_show_crashes_recoveries_and_zombies() -> None:
     report = check_batch((Draw(TOLD, SEED, 40), Draw("memory", SEED, 15)))
     assert report.status == 0, "\n".join(report.lines())
@@ -55,7 +54,7 @@ def test_a_seed_gives_the_same_traces_again() -> None:
 # Defects of the code that the reference model cannot see in these runs, and TLC can.
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("mutant", "refused"),
     [

@@ -11,9 +11,6 @@ import pytest
 
 from grove_sm import Grove
 from tests.groves import CODER
-from tests.models.tlc_tests import NEEDS_TLC
-
-pytestmark = NEEDS_TLC
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -107,9 +104,12 @@ def test_a_file_that_is_no_trace(text: str, says: str, tmp_path: Path) -> None:
     assert says in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_a_trace_that_begins_in_the_middle(trace: Path, tmp_path: Path) -> None:
+def test_a_trace_that_begins_in_the_middle(tmp_path: Path) -> None:
+    grove = Grove.open(tmp_path / "grove", background=False)
+    grove.claim("file:a", agent=CODER, intent_summary="mine")
+    grove.abandon()
     path = tmp_path / "trace.jsonl"
-    path.write_text(without(trace, "hold"))
+    Grove.open(tmp_path / "grove", background=False, trace=path).close()
     done = run(path)
     assert done.returncode == 2
     assert "must begin when nothing is unfinished" in " ".join(
