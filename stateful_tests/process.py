@@ -8,6 +8,7 @@ from faults.schedule import Fault, Schedule
 from faults.weather import Outage
 from faults.wrappers import FaultyJournal, wrap_stores
 from grove_sm import Grove
+from grove_sm.calls.contributing import ANSWERS
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.settings import Settings
@@ -136,18 +137,7 @@ class Process:
 def ask(grove: Grove, request: Request, key: str | None) -> Any:
     """Make a request; the library's result."""
     if isinstance(request, Contribute):
-        return grove.contribute(
-            kind=request.kind,
-            summary=request.summary,
-            agent=request.agent,
-            relations=[
-                {"targetCid": cid, "relationType": relation_type}
-                for cid, relation_type in request.relations
-            ],
-            tags=request.tags,
-            created_at=request.created_at,
-            idempotency_key=key,
-        )
+        return _contribute(grove, request, key)
     if isinstance(request, CreateBounty):
         return grove.create_bounty(
             title=request.title,
@@ -174,6 +164,30 @@ def ask(grove: Grove, request: Request, key: str | None) -> Any:
     subject = [named.pop(name) for name in list(named) if name not in _BY_NAME]
     call = getattr(grove, _METHODS[type(request)])
     return call(*subject, **named, idempotency_key=key)
+
+
+def _contribute(grove: Grove, request: Contribute, key: str | None) -> Any:
+    """By the operation that sets the kind and the first relation, where there is one."""
+    relations = request.relations
+    answers = [
+        name
+        for name, (kind, relation_type) in ANSWERS.items()
+        if request.kind == kind and [each[1] for each in relations[:1]] == [relation_type]
+    ]
+    fields: dict[str, Any] = {
+        "summary": request.summary,
+        "agent": request.agent,
+        "relations": [
+            {"targetCid": cid, "relationType": relation_type}
+            for cid, relation_type in relations[len(answers) :]
+        ],
+        "tags": request.tags,
+        "created_at": request.created_at,
+        "idempotency_key": key,
+    }
+    for name in answers:
+        return getattr(grove, name)(relations[0][0], **fields)
+    return grove.contribute(kind=request.kind, **fields)
 
 
 _BY_NAME: Final = frozenset({"agent", "intent_summary", "lease_seconds"})

@@ -58,6 +58,16 @@ def review(grove: Grove) -> Any:
     )
 
 
+def answer(name: str) -> Callable[[Grove], Any]:
+    """A contribution that answers the first one, by the operation that sets how."""
+
+    def call(grove: Grove) -> Any:
+        target = grove.contributions.list(kind="work")[0].cid
+        return getattr(grove, name)(target, summary=name, agent=REVIEWER, idempotency_key=name)
+
+    return call
+
+
 def grant(grove: Grove) -> Any:
     """Credits for the sponsor."""
     return grove.grant_credits(SPONSOR.agent_id, 100, idempotency_key="grant")
@@ -250,6 +260,11 @@ SCENARIOS: Final = (
     Scenario("contribute", nothing, [contribute]),
     Scenario("contribute with a key", nothing, [partial(contribute, key="contribute")]),
     Scenario("contribute a reply", contribute, [review]),
+    Scenario(
+        "answer in every way",
+        contribute,
+        [*map(answer, ("review", "reproduce", "discuss", "adopt"))],
+    ),
     Scenario("grant credits", nothing, [grant]),
     Scenario("grant more credits", granted, [grant]),
     Scenario("create a bounty", granted, [create_bounty]),
