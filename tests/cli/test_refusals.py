@@ -295,6 +295,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.command)
 def test_a_refusal_is_told_and_changes_nothing(prepared: Prepared, case: Case) -> None:
+    check(prepared, case)
+
+
+def check(prepared: Prepared, case: Case) -> None:
+    """A command is refused as it should be, and nothing has changed."""
     before = prepared.contents()
     arguments = shlex.split(case.command.format(**prepared.records))
     refused = prepared.commands.run(*arguments, status=case.status)
