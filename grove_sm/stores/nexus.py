@@ -141,12 +141,12 @@ class NexusStore:
 
     def _create(self, files: Mapping[Name, Revision]) -> list[bool]:
         """Write files where there are none; of each, whether there was none."""
-        return self._client.each(
-            [
-                partial(self._client.create, self._zone.path(name), encode(name, revision))
-                for name, revision in files.items()
-            ]
+        paths = {name: self._zone.path(name) for name in files}
+        created = self._client.each(
+            [partial(self._client.create, paths[name], encode(name, files[name])) for name in files]
         )
+        self._files.listing.note_written(next(iter(paths.values())))
+        return created
 
     def _add(
         self, draft: _Draft, txid: str, members: str, writes: Sequence[Write]

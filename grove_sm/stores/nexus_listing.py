@@ -33,6 +33,11 @@ class NexusListing:
         self._zone = zone
         # None until one of the two has been seen to be so.
         self._matches_patterns: bool | None = None
+        self._written = ""
+
+    def note_written(self, path: str) -> None:
+        """Tell of a file that is there: by it can be seen what the server makes of patterns."""
+        self._written = path
 
     def entries(self, question: Whole | Single) -> list[Entry]:
         """Every file that a question is about, whosever it is."""
@@ -40,6 +45,8 @@ class NexusListing:
             beginning = self._zone.folder(question) + "/"
         else:
             beginning = self._zone.beginning(*question)
+        if self._matches_patterns is None and self._written:
+            self._matches_patterns = bool(self._matching(self._written))
         if self._matches_patterns is not False:
             found = self._matching(beginning)
             if found or self._matches_patterns:

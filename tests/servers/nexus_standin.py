@@ -9,10 +9,12 @@ import base64
 import hashlib
 import json
 import re
+import socket
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple
@@ -104,6 +106,7 @@ class NexusStandIn:
         """Let go of the port, and of every connection."""
         self._http.shutdown()
         self._http.server_close()
+        self._http.end_connections()
 
     def put(self, zone: str, files: Mapping[str, bytes]) -> None:
         """Have exactly these files in a zone."""
@@ -248,6 +251,24 @@ def _like(pattern: str) -> Callable[[str], bool]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        self._connections: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        """Have nobody be answered any more."""
+        for connection in [*self._connections]:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that go away."""

@@ -8,26 +8,26 @@ keeper holds it: a process that stops it and removes its folder once the last pr
 has ended, by whatever means.
 """
 
-import ctypes
 import fcntl
 import importlib.util
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import psycopg
+
+from tests.servers.process import die_with_parent, free_port
 
 VERSION: Final = os.environ.get("GROVE_TEST_POSTGRES", "18")
 SUPERUSER: Final = "grove"
@@ -96,7 +96,7 @@ class PostgresServer:
         rules = self._data / "pg_hba.conf"
         guard = f"host all {GUARDED} all scram-sha-256\n"
         rules.write_text(guard + rules.read_text())
-        self.address = Address(_free_port())
+        self.address = Address(free_port())
 
     def start(self) -> None:
         """Start it, and return once it answers."""
@@ -111,13 +111,13 @@ class PostgresServer:
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
-                    preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls nothing but the system
+                    preexec_fn=partial(die_with_parent, signal.SIGQUIT),  # noqa: PLW1509 - it calls nothing but the system
                     user=_user(),
                 )
             if self._wait():
                 return
             # Somebody else has taken the port.
-            self.address = Address(_free_port())
+            self.address = Address(free_port())
         raise RuntimeError((self._folder / "log").read_text())
 
     def stop(self) -> None:
@@ -176,18 +176,6 @@ def _binaries(folder: Path) -> Path:
         shutil.copytree(installed, folder / "install")
         return folder / "install" / "bin"
     return installed / "bin"
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGQUIT)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager
