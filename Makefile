@@ -14,18 +14,25 @@ LAYER ?=
 EVERY ?=
 WRITE ?=
 MODELS ?=
+RACES ?=
+RESTARTS ?=
 PURE := tests/domain tests/lifecycles tests/commit tests/operations
 
-.PHONY: help demo test long full quick lint bench nightly mutants models contracts properties traces clean
+.PHONY: help demo test test-remote long full quick lint bench nightly mutants models contracts properties traces clean
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-12s%s\n", $$1, $$2}'
 
 demo: $(VENV)/run  ## kill workers at random moments, recover, audit; FILE=history.jsonl SEED=n
 	@$(BIN)/grove-sm demo $(if $(FILE),--file "$(FILE)") $(if $(SEED),--seed $(SEED))
 
 test: $(VENV)/develop  ## every test
 	$(BIN)/python -m pytest -n auto
+
+test-remote: $(VENV)/develop  ## with the released Nexus server, installed once; RACES=200 RESTARTS=50
+	GROVE_NEXUS=1 $(if $(RACES),GROVE_RACES=$(RACES)) $(if $(RESTARTS),GROVE_RESTARTS=$(RESTARTS)) \
+		$(BIN)/python -m pytest tests/remote tests/conformance/test_stores.py \
+		-k "(nexus or remote) and not very_many"
 
 full: $(VENV)/develop  ## the tests with processes that are killed, at full size: some minutes more
 	GROVE_INBOX=10000 GROVE_CREDITS=10000 GROVE_COORDINATORS=8 GROVE_KILLS=200 \

@@ -185,6 +185,10 @@ class TcpProxy:
         self._do(lambda: self._holds.append(held))
         return held
 
+    def forget(self, held: Held) -> None:
+        """Hold back no more for this, but keep what is held back."""
+        self._do(lambda: self._holds.remove(held) if held in self._holds else None)
+
     def release(self, held: Held) -> None:
         """Pass on what was held back, and hold back no more for that."""
         self._do(lambda: self._release(held))
