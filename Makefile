@@ -27,7 +27,7 @@ demo: $(VENV)/run  ## kill workers at random moments, recover, audit; FILE=histo
 	@$(BIN)/grove-sm demo $(if $(FILE),--file "$(FILE)") $(if $(SEED),--seed $(SEED))
 
 test: $(VENV)/develop  ## every test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-remote: $(VENV)/develop  ## with the released Nexus server, installed once; RACES=200 RESTARTS=50
 	GROVE_NEXUS=1 $(if $(RACES),GROVE_RACES=$(RACES)) $(if $(RESTARTS),GROVE_RESTARTS=$(RESTARTS)) \
@@ -39,7 +39,7 @@ full: $(VENV)/develop  ## the tests with processes that are killed, at full size
 		$(BIN)/python -m pytest tests/processes tests/postgres/test_many_coordinators.py
 
 quick: $(VENV)/develop  ## the tests that take seconds
-	$(BIN)/python -m pytest -n auto -m "not slow and not long"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not long"
 
 lint: $(VENV)/develop  ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -67,7 +67,7 @@ contracts: $(VENV)/develop  ## put the contracts on the pure rooms to CrossHair;
 	@$(BIN)/python -m models.contracts $(CONTRACTS)
 
 properties: $(VENV)/develop  ## the properties of the pure rooms, with CrossHair in search of what breaks them
-	GROVE_PROPERTIES=crosshair $(BIN)/python -m pytest -n auto -m hypothesis $(PURE)
+	GROVE_PROPERTIES=crosshair $(BIN)/python -m pytest -n auto --dist worksteal -m hypothesis $(PURE)
 
 traces: $(VENV)/develop  ## hold recorded runs against the specification; NUMBER=1000 SEED=n
 	@$(BIN)/python -m models.traces --number $(or $(NUMBER),1000) $(if $(SEED),--seed $(SEED))

@@ -15,7 +15,7 @@ def each(layouts: Iterable[Layout]) -> list[ParameterSet]:
 
 
 def with_layout(layout: Layout, *more: Any, name: str = "", is_long: bool = False) -> ParameterSet:
-    """A layout among the parameters of a test, which may be left to `make full`."""
+    """A layout among the parameters of a test, which may be left to `make long`."""
     marks = [pytest.mark.skipif(bool(layout.missing), reason=layout.missing)]
     if is_long:
         marks.append(pytest.mark.long)

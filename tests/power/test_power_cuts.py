@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from faults.power import Cut, Film, Survivors
 from faults.recording import UnrecordableError, recording
@@ -28,8 +29,19 @@ def _recordable() -> None:
         pytest.skip(f"file operations cannot be recorded here: {error}")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.name)
+def _sessions(*every_time: str) -> list[ParameterSet]:
+    """Every session; those that are not named are left to `make long`."""
+    return [
+        pytest.param(
+            session,
+            marks=pytest.mark.slow if session.name in every_time else pytest.mark.long,
+            id=session.name,
+        )
+        for session in SESSIONS
+    ]
+
+
+@pytest.mark.parametrize("session", _sessions("opening", "separate files", "two steps"))
 def test_cuts_of_a_session(session: Session, record_property: RecordProperty) -> None:
     exploration = Exploration(session)
     with counted(record_property, lambda: len(exploration.disks)):
@@ -38,8 +50,7 @@ def test_cuts_of_a_session(session: Session, record_property: RecordProperty) ->
     record_property("disks", len(exploration.disks))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.name)
+@pytest.mark.parametrize("session", _sessions("separate files"))
 def test_cuts_of_recoveries(session: Session, record_property: RecordProperty) -> None:
     exploration = Exploration(session)
     with counted(record_property, lambda: len(exploration.disks)):
