@@ -26,8 +26,11 @@ help:  ## what can be made
 demo: $(VENV)/run  ## kill workers at random moments, recover, audit; FILE=history.jsonl SEED=n
 	@$(BIN)/grove-sm demo $(if $(FILE),--file "$(FILE)") $(if $(SEED),--seed $(SEED))
 
-test: $(VENV)/develop  ## every test
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(VENV)/develop  ## the tests: every promise, and every rule
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
+
+long: $(VENV)/develop  ## more of the same, on every placement, that make test leaves out
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 test-remote: $(VENV)/develop  ## with the released Nexus server, installed once; RACES=200 RESTARTS=50
 	GROVE_NEXUS=1 $(if $(RACES),GROVE_RACES=$(RACES)) $(if $(RESTARTS),GROVE_RESTARTS=$(RESTARTS)) \
