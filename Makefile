@@ -18,7 +18,7 @@ RACES ?=
 RESTARTS ?=
 PURE := tests/domain tests/lifecycles tests/commit tests/operations
 
-.PHONY: help demo test test-remote long full quick lint bench nightly mutants models contracts properties traces clean
+.PHONY: help demo test test-remote long full placements quick lint bench nightly mutants models contracts properties traces clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-12s%s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test-remote: $(VENV)/develop  ## with the released Nexus server, installed once;
 full: $(VENV)/develop  ## the tests with processes that are killed, at full size: some minutes more
 	GROVE_INBOX=10000 GROVE_CREDITS=10000 GROVE_COORDINATORS=8 GROVE_KILLS=200 \
 		$(BIN)/python -m pytest tests/processes tests/postgres/test_many_coordinators.py
+
+placements: $(VENV)/develop  ## every operation crashed on all pairs of stores, on each kind of journal: hours
+	GROVE_PLACEMENTS=all $(BIN)/python -m pytest -n auto tests/crash tests/conformance stateful_tests/test_history.py
 
 quick: $(VENV)/develop  ## the tests that take seconds
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not long"

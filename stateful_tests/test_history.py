@@ -38,6 +38,7 @@ def test_every_history_is_one_of_whole_operations(
     total = Tally()
     with _counted(record_property, total):
         run(layout, folder, chosen(layout.histories), seed, total)
+    record_property("placement", layout.name)
     record_property("histories", json.dumps(total.to_document()))
 
 

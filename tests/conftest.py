@@ -59,7 +59,12 @@ def file_grove(tmp_path: Path, clock: Clock, names: Names) -> Iterator[Grove]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for tell in (counts.tell_crashes, counts.tell_processes, counts.tell_disks):
+    for tell in (
+        counts.tell_crashes,
+        counts.tell_placements,
+        counts.tell_processes,
+        counts.tell_disks,
+    ):
         tell(terminalreporter)
 
 

@@ -1,5 +1,6 @@
 """What the longer suites counted, told at the end of a test run."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,26 @@ def tell_crashes(terminalreporter: pytest.TerminalReporter) -> None:
     total = counts["crashes"] + counts["interleaved crashes"]
     if total:
         terminalreporter.write_line(f"distinct crash executions in all: {total}")
+
+
+def tell_placements(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many executions each placement of journal and stores had."""
+    table: dict[str, Counter[str]] = {}
+    for report in terminalreporter.getreports("passed"):
+        properties = dict(report.user_properties)
+        if "placement" not in properties:
+            continue
+        row = table.setdefault(str(properties["placement"]), Counter())
+        for name in ("crashes", "interleavings"):
+            row[name] += int(str(properties.get(name, 0)))
+        if "histories" in properties:
+            counts = json.loads(str(properties["histories"]))["counts"]
+            row["histories"] += dict(counts)["histories"]
+    if table:
+        terminalreporter.section("by placement of journal and stores", sep="-")
+    for placement, row in table.items():
+        told = ", ".join(f"{number} {name}" for name, number in row.items() if number)
+        terminalreporter.write_line(f"{placement}: {told}")
 
 
 def tell_processes(terminalreporter: pytest.TerminalReporter) -> None:

@@ -95,7 +95,7 @@ class PostgresJournal:
                 PostgresDatabase(
                     url,
                     component="journal",
-                    migrations=MIGRATIONS,
+                    migrations=None if decides else MIGRATIONS,
                     timeout=timeout,
                     connections=_CONNECTIONS,
                     bounds_transactions=decides,

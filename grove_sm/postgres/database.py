@@ -146,7 +146,8 @@ class PostgresDatabase:
     Args:
         url: where it is.
         component: what of the schema this is about (`journal` or `stores`); it may hold both.
-        migrations: what brings each format up to the next; the last leads to the newest.
+        migrations: what brings each format up to the next; the last leads to the newest. None
+            where somebody has just opened it with them.
         timeout: seconds to wait for a connection, a lock or an answer.
         connections: how many may be open in the pool at once.
         bounds_transactions: whether the server, if it can, is to end every transaction that lasts
@@ -162,7 +163,7 @@ class PostgresDatabase:
         url: PostgresUrl,
         *,
         component: str,
-        migrations: Sequence[Migration],
+        migrations: Sequence[Migration] | None,
         timeout: float,
         connections: int,
         bounds_transactions: bool = False,
@@ -189,6 +190,8 @@ class PostgresDatabase:
             num_workers=1,
         )
         _databases.add(self)
+        if migrations is None:
+            return
         try:
             if not only_looks:
                 self._open_format(component, migrations)

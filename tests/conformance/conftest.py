@@ -9,13 +9,11 @@ import pytest
 from grove_sm.commit.contract import Journal, Participant
 from tests.kinds import KINDS
 from tests.kinds.kind import JournalPlace, Kind, StorePlace
-from tests.kinds.postgres import POSTGRES, POSTGRES_JOURNAL
 
 from .places import WRAPPED, OpenJournal, OpenStore
 
 STORES = [*KINDS, WRAPPED]
 JOURNALS = [kind for kind in STORES if kind.journal]
-JOURNALS.append(POSTGRES._replace(journal=POSTGRES_JOURNAL))
 
 
 def _name_of(kind: Kind) -> str:

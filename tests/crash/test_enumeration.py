@@ -1,6 +1,6 @@
 """Operations, crashed before and after each effect, and so is every recovery from there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from _pytest.mark import ParameterSet
 from tests.counts import RecordProperty, counted
 from tests.kinds.memory import MEMORY
 from tests.kinds.params import with_layout
-from tests.kinds.placement import IN_MEMORY, LAYOUTS, ON_FILES, Layout, shared
+from tests.kinds.placement import EVERYWHERE, IN_MEMORY, LAYOUTS, ON_FILES, Layout, shared
 
 from .exploration import Exploration
 from .scenarios import CORE, SCENARIOS, Scenario
@@ -18,17 +18,25 @@ from .scenarios import CORE, SCENARIOS, Scenario
 _PATHS = {True: "one append", False: "two steps"}
 
 
-def _runs() -> Iterator[ParameterSet]:
-    """Every operation on every layout, and where that is quickest by both paths.
+def _scenarios(layout: Layout) -> Sequence[Scenario]:
+    """Every operation, unless a layout is of two kinds or of a slow one, and all are not asked for.
 
-    Where a layout is of two kinds, or of a slow one, those at the core of it.
+    What is slow is tried beside memory, where it is seen what it adds.
     """
+    if EVERYWHERE or (layout.is_quick and not layout.is_mixed):
+        return SCENARIOS
+    if layout.is_quick or (MEMORY not in layout.kinds.values() and not layout.is_mixed):
+        return CORE
+    return CORE[:1] if MEMORY in layout.kinds.values() else ()
+
+
+def _runs() -> Iterator[ParameterSet]:
+    """Operations on every layout, and where that is quickest by both paths."""
     for layout in LAYOUTS:
-        is_whole = layout.is_quick and not layout.is_mixed
         # Who keeps each collection apart can decide in one append; the others go the longer way.
         is_quickest = layout in (IN_MEMORY, shared(MEMORY))
         paths = (True, False) if is_quickest else (layout.is_apart,)
-        for scenario, path in product(SCENARIOS if is_whole else CORE, paths):
+        for scenario, path in product(_scenarios(layout), paths):
             yield with_layout(layout, scenario, path, name=f"{scenario.name}-{_PATHS[path]}")
 
 
@@ -45,6 +53,7 @@ def test_every_crash_leaves_all_or_nothing(
     with counted(record_property, lambda: tally.crashes):
         exploration.run()
     assert tally.crashes > 2 * len(exploration.effects)
+    record_property("placement", layout.name)
     record_property("crashes", tally.crashes)
     record_property("states", tally.states)
     record_property("deepest", tally.deepest)

@@ -15,7 +15,7 @@ from grove_sm.stores.memory import MemoryStore
 from tests.counts import RecordProperty, counted
 from tests.kinds.memory import MEMORY
 from tests.kinds.params import with_layout
-from tests.kinds.placement import IN_MEMORY, LAYOUTS, ON_FILES, Layout
+from tests.kinds.placement import EVERYWHERE, IN_MEMORY, LAYOUTS, ON_FILES, Layout
 
 from .interleavings import VARIANTS, Interleavings, Variant
 from .pairs import PAIRS, SMALL, Pair
@@ -51,13 +51,15 @@ def _runs() -> Iterator[Run]:
         if layout == IN_MEMORY:
             yield from product(PAIRS, [layout], [ONE_APPEND])
             yield from product(CORE, [layout], [TWO_STEPS, IMPATIENT])
-        elif layout.is_apart:
-            yield from product(CORE, [layout], [ONE_APPEND])
-        elif layout.is_quick:
-            yield from product(CORE[:3], [layout], [TWO_STEPS])
-        elif MEMORY in layout.kinds.values():
+        elif layout.is_quick or EVERYWHERE:
+            yield from product(CORE if layout.is_apart else CORE[:3], [layout], [_path(layout)])
+        elif MEMORY in layout.kinds.values() and (layout.is_apart or layout.journal.is_quick):
             # The order of steps is the same on every kind; what a kind makes of them is in this.
-            yield from product(CORE[:1], [layout], [TWO_STEPS])
+            yield from product(CORE[:1], [layout], [_path(layout)])
+
+
+def _path(layout: Layout) -> Variant:
+    return ONE_APPEND if layout.is_apart else TWO_STEPS
 
 
 RUNS: Final = list(_runs())
@@ -93,6 +95,7 @@ def test_every_interleaving_is_some_serial_order(
     with counted(record_property, lambda: search.executions):
         interleavings.run()
     assert bool(search.crashed) == bool(pair.deaths)
+    record_property("placement", layout.name)
     record_property("interleavings", search.executions)
     record_property("interleaved crashes", search.crashed)
     record_property("pruned", search.orders - search.executions)

@@ -1,7 +1,8 @@
 """Where a grove's records are in these tests: on every kind, and on every two of them together."""
 
-from collections.abc import Hashable, Iterator, Mapping
-from itertools import combinations
+import os
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -59,6 +60,10 @@ class Layout(NamedTuple):
     @property
     def _kinds(self) -> tuple[Kind, ...]:
         return (self.journal, *self.kinds.values())
+
+    def on(self, journal: Kind) -> "Layout":
+        """The same stores, with a journal of another kind."""
+        return self._replace(name=f"{self.name}-on-{journal.name}", journal=journal)
 
     def place(self, folder: Path) -> "Placement":
         """An empty placement, in an empty folder."""
@@ -133,29 +138,42 @@ def shared(kind: Kind) -> Layout:
 def mixed(first: Kind, second: Kind) -> Layout:
     """A store of each kind, every other collection in either, so that most operations need both.
 
-    The journal is of the second kind, if it has one.
+    The journal is of the second kind, or else of the first, if these have any.
     """
     turns = [first.name, second.name]
     stores = {collection: turns[n % 2] for n, collection in enumerate(COLLECTIONS)}
     kinds = {first.name: first, second.name: second}
-    return Layout(f"{first.name}-and-{second.name}", _with_journal(second), stores, kinds)
+    return Layout(f"{first.name}-and-{second.name}", _with_journal(second, first), stores, kinds)
 
 
-def _with_journal(kind: Kind) -> Kind:
-    return kind if kind.journal else next(other for other in KINDS if other.journal)
+def _with_journal(*kinds: Kind) -> Kind:
+    return next(kind for kind in (*kinds, *KINDS) if kind.journal)
 
 
 def _layouts() -> Iterator[Layout]:
     for kind in KINDS:
-        if kind.is_quick:
+        if kind.is_quick or EVERYWHERE:
             yield separate(kind)
+        elif kind.journal:
+            yield separate(MEMORY).on(kind)
         yield shared(kind)
     for first, second in combinations(KINDS, 2):
         yield mixed(first, second)
 
 
-LAYOUTS: Final = tuple(_layouts())
-"""Every kind, apart (if it is quick) and shared, then each two of them together."""
+def _on_every_journal(layouts: Sequence[Layout]) -> Iterator[Layout]:
+    yield from layouts
+    for layout, journal in product(layouts, KINDS):
+        if journal.journal and journal is not layout.journal:
+            yield layout.on(journal)
+
+
+EVERYWHERE: Final = os.environ.get("GROVE_PLACEMENTS") == "all"
+"""Whether every operation is to be tried on all placements that there are, which takes long."""
+
+LAYOUTS: Final = tuple(_on_every_journal([*_layouts()]) if EVERYWHERE else _layouts())
+"""Every kind, apart (if it is quick) and shared, then each two of them together. A kind of journal
+that is not quick has stores in memory too. On request, all of them on every kind of journal."""
 
 IN_MEMORY: Final = separate(MEMORY)
 ON_FILES: Final = separate(SQLITE)

@@ -28,11 +28,15 @@ def _missing() -> str:
     return f"no {', '.join(lacking)}: pip install 'grove-sm[dev]'" if lacking else ""
 
 
-POSTGRES: Final = Kind("postgres", _store_place, is_quick=False, histories=0.02, missing=_missing)
-
-POSTGRES_JOURNAL: Final = JournalKind(
-    _journal_place,
-    # Readers see what was committed; keys are noted as free in the process.
-    Footprints(readers_wait=False, release_is_private=True),
+POSTGRES: Final = Kind(
+    "postgres",
+    _store_place,
+    JournalKind(
+        _journal_place,
+        # Readers see what was committed; keys are noted as free in the process.
+        Footprints(readers_wait=False, release_is_private=True),
+    ),
+    is_quick=False,
+    histories=0.02,
+    missing=_missing,
 )
-"""Its journals, which have the conformance suite; `POSTGRES` is not placed on them yet."""
