@@ -25,6 +25,8 @@ _UNSEEN_COMMIT: Final = "tests/processes/test_unseen_commit.py"
 _HISTORY: Final = "stateful_tests/test_history.py"
 _INTERLEAVINGS: Final = "tests/crash/test_interleavings.py"
 _DAMAGE: Final = "tests/power/test_damage.py"
+_CONTRACTS: Final = "tests/models/test_contracts.py"
+_TRACES: Final = "tests/models/test_traces.py"
 _CUTS: Final = "tests/power/test_power_cuts.py"
 
 LAYERS: Final = (
@@ -51,5 +53,7 @@ LAYERS: Final = (
         (f"{_CUTS}::test_cuts_of_a_session[opening]", f"{_DAMAGE}::test_damage"),
         (f"{_CUTS}::test_cuts_of_a_session", f"{_CUTS}::test_cuts_of_recoveries"),
     ),
+    Layer("contracts", "contracts", (f"{_CONTRACTS}::test_a_contract_is_confirmed",)),
+    Layer("model", "traces", (f"{_TRACES}::test_every_recorded_run_is_allowed",)),
 )
 """In the order in which they are asked; another layer is one more line."""
