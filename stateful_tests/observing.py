@@ -10,8 +10,10 @@ from grove_sm.commit.coordinator import Coordinator
 from grove_sm.domain import Account, Bounty, Claim, Handoff, Record
 from grove_sm.results import BountyClaimed, Claimed, Contributed, PickedUp, SweepReport
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
+from models.reads import Read, answer, every_read
 from models.records import Answer, Balance, Records
 from models.requests import AllSwept, Call, Expire, Forget, Sweep, Swept
+from stateful_tests.looking_up import look_up
 from stateful_tests.process import Clock, Habits, Process
 from stateful_tests.sketches import AGENTS
 from tests.kinds.placement import Placement
@@ -69,6 +71,8 @@ def answer_of(result: Any) -> Answer:
     return {name: getattr(result, name) for name in _FACTS[type(result)]}
 
 
+_READS_AT_ONCE: Final = 2
+
 _RECORDS: Final[Mapping[type[Record], str]] = {
     Claim: "claim",
     Bounty: "bounty",
@@ -118,18 +122,31 @@ class Mirror:
         self._copy = copy
         self._clock = clock
         self._looks = 0
+        self._seen = Records()
 
     @contextmanager
     def look(self) -> Iterator[tuple[Records, Grove]]:
         """What a new process sees that only reads, and its grove once it has recovered.
 
-        Its reader begins with another collection each time.
+        Its reader begins with another collection each time; first it makes some of the reads that
+        the model answers, which have to tell of the same.
         """
         self._looks += 1
         self._copy.restore(self._original.save())
         process = Process(self._copy, self._clock, Habits(one_append=True, lag=1))
         process.names.restart(f"look-{self._looks:x}")
         try:
-            yield view(process.coordinator, self._looks), process.open()
+            reads = self._reads()
+            found = [look_up(process.coordinator, read) for read in reads]
+            looked = self._seen = view(process.coordinator, self._looks)
+            for read, told in zip(reads, found, strict=True):
+                assert told == answer(looked, read), f"{read} was answered with {told}"
+            yield looked, process.open()
         finally:
             process.die(keep_stores=False)
+
+    def _reads(self) -> Sequence[Read]:
+        """A few of all reads that there are, others each time."""
+        reads = list(every_read(self._seen))
+        first = self._looks * _READS_AT_ONCE % len(reads)
+        return reads[first : first + _READS_AT_ONCE]
