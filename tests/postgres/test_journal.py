@@ -9,20 +9,15 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from psycopg.pq import TransactionStatus
 
-from faults.proxy import TcpProxy
 from grove_sm.commit.machine import Decision
-from grove_sm.commit.record import make_entry
 from grove_sm.commit.txid import make_txid
 from grove_sm.domain.errors import StoreUnavailable, ValidationError
 from grove_sm.journal.postgres import PostgresJournal
-from grove_sm.operations.plan import Plan
-from grove_sm.postgres.database import Session
 from grove_sm.postgres.url import PostgresUrl
-from tests.conformance.places import commit, entry, finish, idempotency_key, txids, write
+from tests.conformance.places import commit, entry, finish, idempotency_key, txids
 from tests.groves import NOW, START
-from tests.servers.postgres import VERSION, Address, new_schema, shared_server
+from tests.servers.postgres import new_schema, shared_server
 
 from .journals import LONG, open_at, until, until_back
 
@@ -308,59 +303,6 @@ def test_who_waits_while_its_session_is_lost_is_woken(
             pass
         commit(journal, entry(journal, "a"))
         assert watch.wait(LONG)
-
-
-def test_who_falls_silent_keeps_nobody_waiting(
-    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What locks anything is sent whole, and not kept open until its process has heard of it."""
-    left: set[TransactionStatus] = set()
-    waits = Session.wait
-
-    def wait(session: Session, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return waits(session, *args, **kwargs)
-        finally:
-            left.add(session.info.transaction_status)
-
-    made = entry(journal, "a", keys=("k",), idempotency=idempotency_key("i", expires_at=LATER))
-    aborted = entry(journal, "b", keys=("l",))
-    monkeypatch.setattr(Session, "wait", wait)
-    with journal.hold(made, one_append=False) as hold:
-        hold.decide(Decision.COMMIT)
-    assert hold.decision is Decision.COMMIT
-    with journal.hold(aborted, one_append=False):
-        pass
-    assert journal.abort(aborted.txid) is Decision.ABORT
-    finish(journal, made)
-    assert journal.unfinished() == ()
-    assert TransactionStatus.INTRANS not in left
-
-
-@pytest.mark.skipif(int(VERSION) < 17, reason="the server has no limit for that")
-def test_half_of_a_decision_keeps_nobody_for_ever(url: str, journal: PostgresJournal) -> None:
-    """The rest of it will never arrive, and neither end hears of that."""
-    with TcpProxy(shared_server().port) as proxy:
-        schema = PostgresUrl.parse(url, setting="journal").schema
-        cut_off = open_at(Address(proxy.port).url(schema), timeout=0.5)
-        with closing(cut_off):
-            long = write("a", text="x" * 200_000)
-            made = entry(cut_off, "a", writes=(long,))
-            done = proxy.cut("in request", matching=b"state = 'committed', redo", manner="silence")
-            with pytest.raises(StoreUnavailable):  # noqa: SIM117
-                with cut_off.hold(made, one_append=False) as hold:
-                    hold.decide(Decision.COMMIT)
-            assert done.is_set()
-            nothing = make_entry(
-                Plan("audit", (), (), (), {}),
-                txid=make_txid(START, journal.coordinator, "audit"),
-                coordinator=journal.coordinator,
-                created_at=NOW,
-            )
-            # Nobody is to decide meanwhile, and that one still may, for all that the server knows.
-            with journal.hold(nothing, one_append=True) as hold:
-                assert hold.refused_by == ()
-            assert journal.outcome(made.txid) is Decision.ABORT
 
 
 def test_other_defaults_of_a_server_are_not_taken_over(url: str) -> None:

@@ -184,6 +184,7 @@ def test_a_password_of_a_journal_is_shown_nowhere(
         ("outcome", made.txid),
         ("audit",),
         ("recover",),
+        ("doctor",),
         ("export", "-"),
     ):
         for shape in ((), ("--json",)):
