@@ -9,12 +9,11 @@ what it left is finished by whoever meets it. Without FOLDER, it is a new one th
 
 import argparse
 import multiprocessing
-import os
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -74,16 +73,49 @@ WORK: dict[str, Callable[[Grove, Agent, Random], None]] = {
 }
 
 
-def live(folder: Path, agent: Agent, seconds: float, seed: int) -> None:
+def live(opened: Callable[[], Grove], agent: Agent, seconds: float, seed: int) -> None:
     """Be an agent for so long."""
     random = Random(f"{seed}/{agent.agent_id}")
     until = time.monotonic() + seconds
-    with open_grove(folder) as grove:
+    with opened() as grove:
         while time.monotonic() < until:
             try:
                 WORK[str(agent.role)](grove, agent, random)
             except (ClaimConflict, StateConflict):
                 continue  # another agent was first
+
+
+def agents_of(name: str, number: int) -> list[Agent]:
+    """So many agents, of every role in turn."""
+    roles = list(WORK)
+    return [
+        Agent(agent_id=f"{roles[n % len(roles)]}-{name}{n}", role=roles[n % len(roles)])
+        for n in range(number)
+    ]
+
+
+def prepare(grove: Grove) -> None:
+    """Have a sponsor offer twenty bounties."""
+    sponsor = Agent(agent_id="sponsor-1")
+    grove.grant_credits(sponsor.agent_id, 10_000)
+    for number in range(20):
+        grove.create_bounty(
+            title=f"Bounty {number}",
+            amount=100,
+            criteria={"description": "it works"},
+            agent=sponsor,
+        )
+
+
+def tell(grove: Grove) -> int:
+    """Say what agents have done, and whether all of it is whole: an exit status."""
+    grove.sweep()
+    for collection, counts in grove.counts().items():
+        told = ", ".join(f"{count} {name}" for name, count in counts.items())
+        print(f"{collection}: {told or 'none'}")
+    report = grove.audit()
+    print("every record is whole" if report.ok else f"violations: {report.violations}")
+    return 0 if report.ok else 1
 
 
 def main(arguments: list[str]) -> int:
@@ -103,41 +135,24 @@ def main(arguments: list[str]) -> int:
 
 def work_in(folder: Path, chosen: argparse.Namespace) -> int:
     """Have agents work in a folder."""
-    roles = list(WORK)
-    agents = [
-        Agent(agent_id=f"{roles[n % len(roles)]}-{n}", role=roles[n % len(roles)])
-        for n in range(chosen.agents)
-    ]
-    with open_grove(folder) as grove:
-        sponsor = Agent(agent_id="sponsor-1")
-        grove.grant_credits(sponsor.agent_id, 10_000)
-        for number in range(20):
-            grove.create_bounty(
-                title=f"Bounty {number}",
-                amount=100,
-                criteria={"description": "it works"},
-                agent=sponsor,
-            )
+    opened = partial(open_grove, folder)
+    with opened() as grove:
+        prepare(grove)
+    agents = agents_of("", chosen.agents)
     context = multiprocessing.get_context("spawn")
     workers = [
-        context.Process(target=live, args=(folder, agent, chosen.seconds, chosen.seed))
+        context.Process(target=live, args=(opened, agent, chosen.seconds, chosen.seed))
         for agent in agents
     ]
     for worker in workers:
         worker.start()
     time.sleep(chosen.seconds / 2)
-    os.kill(workers[0].pid or 0, signal.SIGKILL)
+    workers[0].kill()
     print(f"{agents[0].agent_id} was killed; the others go on")
     for worker in workers:
         worker.join()
-    with open_grove(folder) as grove:
-        grove.sweep()
-        for collection, counts in grove.counts().items():
-            told = ", ".join(f"{count} {name}" for name, count in counts.items())
-            print(f"{collection}: {told or 'none'}")
-        report = grove.audit()
-        print("every record is whole" if report.ok else f"violations: {report.violations}")
-        return 0 if report.ok else 1
+    with opened() as grove:
+        return tell(grove)
 
 
 if __name__ == "__main__":

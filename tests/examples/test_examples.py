@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from grove_sm import Grove
+from tests.servers.nexus_standin import NexusStandIn
+from tests.servers.postgres import own_server
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 KEY: Final = {"Idempotency-Key": "k1"}
@@ -40,6 +42,28 @@ def test_swarm_tells_how_it_is_called() -> None:
         text=True,
     )
     assert "--agents" in done.stdout
+
+
+def test_two_machines() -> None:
+    with own_server() as postgres:
+        server = NexusStandIn()
+        try:
+            done = subprocess.run(
+                [
+                    *(sys.executable, EXAMPLES / "two_machines.py", "--seconds", "8"),
+                    *("--postgres", postgres.address.url("machines")),
+                    *("--nexus", f"nexus+http://127.0.0.1:{server.port}/machines"),
+                ],
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+        finally:
+            server.close()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "machine two is lost; machine one goes on" in done.stdout
+    assert "every record is whole" in done.stdout
 
 
 @pytest.fixture
