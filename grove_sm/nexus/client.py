@@ -114,7 +114,7 @@ class NexusClient:
         """What a file holds; None if there is none."""
         with self._told():
             try:
-                return _content(self._call("read", {"path": path, "return_metadata": True}))
+                return _content(self._call("read", {"path": path}))
             except _ServerError as error:
                 return error.if_it_is(_NOT_FOUND, None)
 
@@ -157,14 +157,14 @@ class NexusClient:
             except _ServerError as error:
                 return error.if_it_is(_NOT_FOUND, [])
 
-    def list_matching(self, pattern: str) -> list[Entry] | None:
+    def list_matching(self, folder: str, pattern: str) -> list[Entry] | None:
         """Every file whose path begins with what SQL's LIKE takes for a match of a pattern.
 
-        None if the server has no such thing.
+        None if the server has no such thing; perhaps all in the folder, if it heeds none.
         """
         with self._told():
             try:
-                return list(self._listed({"path": "/", "prefix": pattern}))
+                return list(self._listed({"path": folder, "prefix": pattern}))
             except _ServerError as error:
                 return error.if_it_is(_BAD_PARAMETERS, None)
 
@@ -269,23 +269,27 @@ class NexusClient:
         return self._result(response.status_code, b"".join(parts))
 
     def _result(self, status: int, body: bytes) -> Any:
-        if status in _REFUSED_STATUS:
-            raise self._unavailable(_ACCESS)
-        if status in _PASSING_STATUS:
-            raise _ServerError(_INTERNAL, f"it answered HTTP {status}", may_pass=True)
         try:
             answer = json.loads(body)
             error = answer.get("error")
-            if error is None:
+            if error is None and status < httpx.codes.BAD_REQUEST:
                 return answer["result"]
-            code, words = int(error["code"]), str(error.get("message", ""))
+            code, words = int(error["code"]), " ".join(str(error.get("message", "")).split())
         except (ValueError, KeyError, TypeError, AttributeError):
-            if status == httpx.codes.NOT_FOUND:
-                raise _ServerError(_NO_SUCH_METHOD, "it answered HTTP 404") from None
-            raise self._unavailable(f"{_NO_SENSE} (HTTP {status})") from None
-        if code in _REFUSED:
-            raise self._unavailable(f"{_ACCESS} ({' '.join(words.split())})")
-        raise _ServerError(code, " ".join(words.split()), may_pass=code == _INTERNAL)
+            raise self._by_status(status) from None
+        if code in _REFUSED or status in _REFUSED_STATUS:
+            raise self._unavailable(f"{_ACCESS} ({words})")
+        raise _ServerError(code, words, may_pass=code == _INTERNAL)
+
+    def _by_status(self, status: int) -> Exception:
+        """What an answer comes to that holds no word of JSON-RPC."""
+        if status in _REFUSED_STATUS:
+            return self._unavailable(_ACCESS)
+        if status in _PASSING_STATUS:
+            return _ServerError(_INTERNAL, f"it answered HTTP {status}", may_pass=True)
+        if status == httpx.codes.NOT_FOUND:
+            return _ServerError(_NO_SUCH_METHOD, "it answered HTTP 404")
+        return self._unavailable(f"{_NO_SENSE} (HTTP {status})")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """A store in a zone of a Nexus server, for any of the five collections, or several of them."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -23,6 +24,8 @@ from grove_sm.stores.nexus_files import (
     written_together,
 )
 from grove_sm.stores.nexus_reading import NexusFiles, NexusReads, NexusSnapshot
+
+log = logging.getLogger("grove_sm")
 
 _KEPT_SECONDS: Final = 600.0
 _MOST_RECLAIMED: Final = 64
@@ -128,9 +131,13 @@ class NexusStore:
                 self._superseded.popleft()
                 names.append(name)
         if names:
-            self._client.each(
-                [partial(self._client.delete, self._zone.path(name)) for name in names]
-            )
+            try:
+                self._client.each(
+                    [partial(self._client.delete, self._zone.path(name)) for name in names]
+                )
+            except StoreUnavailable as error:
+                # They stay, and do no harm.
+                log.info("superseded revisions are not reclaimed: %s", error)
 
     @contextmanager
     def snapshot(self) -> Iterator[NexusSnapshot]:

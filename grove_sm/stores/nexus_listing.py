@@ -46,16 +46,16 @@ class NexusListing:
         else:
             beginning = self._zone.beginning(*question)
         if self._matches_patterns is None and self._written:
-            self._matches_patterns = bool(self._matching(self._written))
+            self._matches_patterns = bool(self._matching(self._written, question))
         if self._matches_patterns is not False:
-            found = self._matching(beginning)
+            found = self._matching(beginning, question)
             if found or self._matches_patterns:
                 return found
             if self._matches_patterns is None:
                 if not self._plain(question):
                     return []
                 # Either there was nothing a moment ago, or the server matches no patterns.
-                found = self._matching(beginning)
+                found = self._matching(beginning, question)
                 if found:
                     return found
                 self._matches_patterns = False
@@ -70,13 +70,14 @@ class NexusListing:
             if name and (isinstance(question, str) or name[:2] == question)
         }
 
-    def _matching(self, beginning: str) -> list[Entry]:
+    def _matching(self, beginning: str, question: Whole | Single) -> list[Entry]:
         """Every file whose path begins so, listed afresh; none if the server cannot do that."""
         pattern = "/".join(
             part + "%" * secrets.randbelow(_LONGEST_RUN) if part else ""
             for part in beginning.split("/")
         )
-        listed = self._client.list_matching(pattern)
+        collection = question if isinstance(question, str) else question[0]
+        listed = self._client.list_matching(self._zone.folder(collection), pattern)
         if listed is None:
             self._matches_patterns = False
             return []

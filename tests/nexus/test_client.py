@@ -33,6 +33,9 @@ DIALECTS: Final = {
     "to come, in pages": Dialect("sys_read", "sys_write", knows_prefixes=False, is_plain=True,
                                  page=2),
     "no prefixes": Dialect(knows_prefixes=False),
+    "prefixes for nothing": Dialect(knows_prefixes=None),
+    "errors by status too": Dialect(status=500),
+    "errors as 404": Dialect(status=404),
 }  # fmt: skip
 
 

@@ -44,16 +44,18 @@ class Dialect(NamedTuple):
 
     Attributes:
         read, write: what it calls these methods.
-        knows_prefixes: whether it lists by prefix.
+        knows_prefixes: whether it lists by prefix; None if it takes one and does not heed it.
         is_plain: whether its answers are those of servers to come: strings, and base64 as such.
         page: the most entries of one answer to `list`; None for no limit.
+        status: the HTTP status of an error.
     """
 
     read: str = "read"
     write: str = "write"
-    knows_prefixes: bool = True
+    knows_prefixes: bool | None = True
     is_plain: bool = False
     page: int | None = None
+    status: int = 200
 
 
 RELEASED: Final = Dialect()
@@ -69,6 +71,7 @@ class NexusStandIn:
             between a look at the files and keeping what was listed.
 
     Attributes:
+        dialect: in what it differs from the released one.
         port: where it listens.
         zones: by zone, the content at each path.
         requests: each method and path that it was asked for, in order.
@@ -81,7 +84,7 @@ class NexusStandIn:
         self.zones: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
         self.requests: list[tuple[str, str]] = []
         self.before: Callable[[str, Params], object] = _nothing
-        self._dialect = dialect
+        self.dialect = dialect
         self._key = key
         self._race = race
         self._listings: dict[str, list[str]] = {}
@@ -132,14 +135,14 @@ class NexusStandIn:
             }
 
     def _unknown(self, method: str) -> Refusal:
-        if self._dialect.is_plain:
+        if self.dialect.is_plain:
             return Refusal(_NO_SUCH_METHOD, "Method not found")
         return Refusal(_BAD_PARAMETERS, f"Invalid parameters: Unknown method: {method}")
 
     def _read(self, params: Params) -> Any:
         content = self._content(params)
         text = base64.b64encode(content).decode()
-        if self._dialect.is_plain:
+        if self.dialect.is_plain:
             return {"content": text, "encoding": "base64", "etag": _etag(content)}
         return {"content": {"__type__": "bytes", "data": text}, "etag": _etag(content)}
 
@@ -165,9 +168,10 @@ class NexusStandIn:
 
     def _list(self, params: Params) -> Any:
         unknown = set(params) - {"path", "recursive", "details", "prefix", "cursor"}
-        if unknown or ("prefix" in params and not self._dialect.knows_prefixes):
+        if unknown or ("prefix" in params and self.dialect.knows_prefixes is False):
             raise Refusal(_BAD_PARAMETERS, "Invalid parameters for list: unexpected argument")
-        asked = params.get("prefix") or f"{_valid(params['path'])}/"
+        asked = params.get("prefix") if self.dialect.knows_prefixes else None
+        asked = asked or f"{_valid(params['path'])}/"
         found = self._listings.get(asked)
         if found is None:
             matches = _like(re.sub("%+", "%", f"{asked}%"))
@@ -179,14 +183,14 @@ class NexusStandIn:
         return self._listed(found, int(params.get("cursor", 0)))
 
     def _listed(self, found: list[str], begin: int) -> dict[str, Any]:
-        page = self._dialect.page or len(found) or 1
+        page = self.dialect.page or len(found) or 1
         contents = ((path, self._standing(path)) for path in found[begin : begin + page])
         files = [
             {"path": path, "etag": _etag(content), "is_directory": False}
             for path, content in contents
             if content is not None
         ]
-        if not self._dialect.is_plain:
+        if not self.dialect.is_plain:
             return {"files": files}
         end = begin + page
         more = {"has_more": end < len(found), "next_cursor": str(end)}
@@ -283,14 +287,15 @@ def _handler(server: NexusStandIn) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             method = self.path.removeprefix("/api/nfs/")
             answer = server.answer(method, body, self.headers["Authorization"])
-            self._send(json.dumps(answer).encode())
+            status = server.dialect.status if "error" in answer else 200
+            self._send(json.dumps(answer).encode(), status)
 
         def do_GET(self) -> None:
             self._send(b'{"status": "healthy"}')
 
-        def _send(self, body: bytes) -> None:
+        def _send(self, body: bytes, status: int = 200) -> None:
             head = (
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n"
             )
             self.wfile.write(head.encode() + body)
