@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, Final, NamedTuple, TypeVar
@@ -175,8 +175,13 @@ class NexusClient:
         """
         if len(calls) == 1:
             return [calls[0]()]
-        running = [self._executor().submit(call) for call in calls]
-        return [future.result() for future in running]
+        try:
+            running = [self._executor().submit(call) for call in calls]
+            return [future.result() for future in running]
+        except (RuntimeError, CancelledError):
+            # Closed meanwhile, by another thread.
+            self.check_open()
+            raise
 
     def close(self) -> None:
         """Close every connection. Safe to call twice."""
@@ -228,7 +233,7 @@ class NexusClient:
                 return self._answer(name, body, deadline)
             except httpx.TimeoutException as error:
                 reason = _reason(error) or f"no answer within {self._timeout:g} seconds"
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 reason = _reason(error) or f"the connection was lost ({type(error).__name__})"
                 if "certificate" in str(error).lower():
                     raise self._unavailable(f"{_UNTRUSTED} ({error})") from None
@@ -335,7 +340,7 @@ _UNTRUSTED: Final = "its certificate is not trusted; name what it is signed by w
 _FORKED: Final = "it was opened before this process was forked; open a grove in the child"
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     """What a connection's failure tells a person; empty where it is said better elsewhere."""
     if isinstance(error, httpx.ConnectTimeout):
         return "it cannot be reached in time"
