@@ -95,7 +95,9 @@ class NexusServer:
         data.mkdir(parents=True, exist_ok=True)
         command = [str(environment() / "bin" / "nexus"), "serve", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--data-dir", str(data), *options]
-        names = {"HOME": str(self._folder), "NO_COLOR": "1"}
+        # Where it finds lsof, it kills whoever has a connection to its port: this process.
+        programs = str(environment() / "bin")
+        names = {"HOME": str(self._folder), "NO_COLOR": "1", "PATH": programs}
         kept = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
