@@ -29,7 +29,7 @@ Answer = Mapping[tuple[str, str], Revision | Corrupt]
 _CACHED_BYTES: Final = 64 * 2**20
 _MOST_KNOWN: Final = 100_000
 _MANY: Final = 20
-_MOST_LOOKS: Final = 5
+_MOST_LOOKS: Final = 10
 _PAUSE: Final = 0.02
 
 
@@ -82,8 +82,8 @@ class NexusFiles:
     def newest(self, questions: Sequence[Question]) -> Answer:
         """The newest revisions that count of all records that questions are about."""
         for look in range(_MOST_LOOKS):
-            if look:
-                time.sleep(_PAUSE)
+            # A file is listed a moment before the released server lets it be read.
+            time.sleep(_PAUSE * look)
             with suppress(_Gone):
                 return self.choose(self.etags(questions), questions, self.etags)
         raise StoreUnavailable(store=self._name, reason="its files keep changing; try again")
