@@ -85,16 +85,17 @@ def open_to_replace(
     try:
         target = Path(path).resolve()
         mode = _mode_of(target)
-        if mode is not None and not stat.S_ISREG(mode):
-            with target.open("wb") as file:
-                yield file
-            return
-        if mode is not None:
+        is_stream = mode is not None and not stat.S_ISREG(mode)
+        if mode is not None and not is_stream:
             _require_replaceable(target, may_replace, field)
         draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-        file = draft.open("xb")
+        file = target.open("wb") if is_stream else draft.open("xb")
     except (OSError, ValueError) as error:
         raise _unusable(field, "written", path, error) from error
+    if is_stream:
+        with file:
+            yield file
+        return
     try:
         with file:
             if mode is not None:
