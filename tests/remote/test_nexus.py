@@ -7,11 +7,13 @@ and SIGKILL in the middle of everything, with requests that come when all is ove
 import os
 import random
 import secrets
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +22,11 @@ import pytest
 
 from faults.proxy import Held, TcpProxy
 from grove_sm import Grove
+from grove_sm.nexus.client import NexusClient
+from grove_sm.nexus.url import NexusUrl
 from grove_sm.operations.layout import COLLECTIONS
+from grove_sm.stores.nexus_files import Zone
+from grove_sm.stores.nexus_listing import NexusListing
 from tests.groves import SPONSOR
 from tests.processes.work import Attempt, read_log
 from tests.processes.zygote import CONTEXT, Worker
@@ -34,6 +40,7 @@ RACES: Final = int(os.environ.get("GROVE_RACES", "20"))
 RACERS: Final = 6
 RESTARTS: Final = int(os.environ.get("GROVE_RESTARTS", "4"))
 WORKERS: Final = 2
+LISTED: Final = 15
 _LONGEST: Final = 30.0
 SEED: Final = os.environ.get("GROVE_SEED") or secrets.token_hex(4)
 
@@ -88,6 +95,40 @@ def test_the_servers_own_condition_lets_several_win(
     won = [_raced(nexus, f"/zones/{zone}/raced/{number}", condition) for number in range(20)]
     assert max(won) > 1
     record_property("counted", f"{sum(won)} won 20 races by {condition}")
+
+
+def test_no_listing_that_the_server_has_kept_is_believed(
+    nexus: NexusServer, zone: str, record_property: RecordProperty
+) -> None:
+    """Several write at once while others list the same folder; how many of the listings that the
+    server then shows, and goes on to show, miss a file is counted beside it."""
+    url = NexusUrl.parse(nexus.url(zone), setting="store")
+    client, other = NexusClient(url, timeout=60.0), NexusClient(url, timeout=60.0)
+    listing = NexusListing(client, Zone(zone))
+    folder = Zone(zone).folder("claims")
+    done = threading.Event()
+
+    def list_all_the_time() -> None:
+        while not done.is_set():
+            other.list_folder(folder)
+
+    missed = 0
+    with ThreadPoolExecutor(3) as others:
+        for _ in range(3):
+            others.submit(list_all_the_time)
+        try:
+            for number in range(LISTED):
+                names = [f"c{number}-{each}" for each in range(RACERS)]
+                client.each([partial(client.create, f"{folder}/{n}/1", b"x") for n in names])
+                written = (number + 1) * RACERS
+                assert len(listing.etags("claims")) == written
+                assert [len(listing.etags(("claims", name))) for name in names] == [1] * RACERS
+                missed += len(client.list_folder(folder)) < written
+        finally:
+            done.set()
+    client.close()
+    other.close()
+    record_property("counted", f"{missed} of {LISTED} kept listings missed a file")
 
 
 def _raced(nexus: NexusServer, path: str, condition: str) -> int:
