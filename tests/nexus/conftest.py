@@ -22,10 +22,10 @@ def server() -> Iterator[NexusStandIn]:
 
 @pytest.fixture
 def open_nexus(server: NexusStandIn) -> Iterator[OpenNexus]:
-    """Opens a store in the zone `z`, by default of the test's server; its patience is a second."""
+    """Opens a store in the zone `z`, by default of the test's server, with little patience."""
     with ExitStack() as opened:
 
-        def open_(port: int | None = None, key: str = "", timeout: float = 1.0) -> NexusStore:
+        def open_(port: int | None = None, key: str = "", timeout: float = 2.0) -> NexusStore:
             url = f"nexus+http://127.0.0.1:{port or server.port}/z{'?key=' * bool(key)}{key}"
             store = NexusStore(NexusUrl.parse(url, setting="store"), timeout=timeout)
             opened.callback(store.close)

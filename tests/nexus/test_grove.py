@@ -21,7 +21,7 @@ from tests.servers.nexus_standin import NexusStandIn, Refusal
 LONG: Final = 60.0
 SECRET: Final = "sk-pr1vate"  # noqa: S105 - of a server that lives as long as a test
 TOPOLOGY: Final = {"coder": ["reviewer"]}
-PATIENCE: Final = 0.5
+PATIENCE: Final = 1.0
 
 
 @pytest.fixture
@@ -175,7 +175,11 @@ def test_a_key_is_nowhere_but_in_requests(tmp_path: Path, caplog: pytest.LogCapt
     stores = dict.fromkeys(COLLECTIONS, url)
     journal = f"sqlite:///{tmp_path}/journal.db"
     grove = Grove.open(
-        journal=journal, stores=stores, topology=TOPOLOGY, trace=tmp_path / "trace", patience=0.5
+        journal=journal,
+        stores=stores,
+        topology=TOPOLOGY,
+        trace=tmp_path / "trace",
+        patience=PATIENCE,
     )
     with grove:
         cid = contribute(grove)
