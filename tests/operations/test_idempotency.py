@@ -41,7 +41,7 @@ def test_every_operation_that_takes_a_key_is_tested() -> None:
         name
         for name, method in inspect.getmembers(Grove, inspect.isfunction)
         if not name.startswith("_") and "idempotency_key" in inspect.signature(method).parameters
-    }
+    } - {"picking_up"}  # what pick_up is made of
     # Contribute's family passes it on.
     assert taking | set(ANSWERS) == {keyed.name for keyed in KEYED}
     for keyed in KEYED:
