@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Commands
+from tests.cli.running import Commands, wide
+
+__all__ = ["wide"]
 
 
 @pytest.fixture
@@ -13,9 +15,3 @@ def commands(tmp_path: Path) -> Commands:
     made = Commands(tmp_path / "grove")
     made.run("init", str(made.folder), grove=False)
     return made
-
-
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables are as wide as they want, whatever the tests are run in."""
-    monkeypatch.delenv("COLUMNS", raising=False)

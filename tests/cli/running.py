@@ -55,6 +55,12 @@ class Commands:
         return self.json("contribute", "--kind", "work", "--summary", summary, *who, *more)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as they want, whatever the tests are run in."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def everything(commands: Commands) -> Sequence[Any]:
     """All records that the command line lists."""
     listings = (["contributions"], ["handoffs"], ["claims"], ["bounty", "list"])

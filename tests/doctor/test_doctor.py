@@ -29,12 +29,6 @@ from tests.servers.postgres import new_schema
 from tests.test_upgrade import FORMATS, make_earlier
 
 
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables are as wide as they want, whatever the tests are run in."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
     """Commands on a grove that holds something of everything."""
