@@ -75,7 +75,11 @@ def judge(
     begun = time.monotonic()
     try:
         with display(console, len(subjects), is_silent=as_json) as shown:
-            results.extend(judging.judge(subjects, shown))
+            for result in judging.judge(subjects, shown):
+                results.append(result)
+                if page is not None:
+                    # Each takes minutes: what is known survives whatever ends the others.
+                    page.write(results)
     except KeyboardInterrupt:
         console.print(f"interrupted; of {len(subjects)}, {len(results)} were done with")
         raise typer.Exit(INTERRUPTED) from None
@@ -86,8 +90,6 @@ def judge(
     else:
         _print(results, layers, console)
         console.print(f"{totals(results)}, in {seconds / 60:.0f} minutes")
-    if page is not None:
-        page.write(results)
     raise typer.Exit(_status(results))
 
 

@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from faults.mutants import judging
+from faults.mutants import command, judging
 from faults.mutants.copies import copied
 from faults.mutants.judging import Judging
 from faults.mutants.layers import LAYERS, Layer
@@ -201,3 +202,23 @@ def test_the_table_of_a_page_keeps_what_could_not_be_judged_now(tmp_path: Path) 
     assert f"| `{second.name}`: {second.defect} | P1 |  |  |  |  | – |" in text  # noqa: RUF001
     assert text.startswith("Before.\n")
     assert text.endswith("\nAfter.\n")
+
+
+def test_what_was_judged_before_an_interrupt_is_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(
+        "<!-- written by: make mutants WRITE=docs/mutants.md -->\n<!-- until here -->\n"
+    )
+    judged = usable("decision-not-forced")
+
+    def interrupted(*_: object) -> Iterator[Result]:
+        yield Result(judged, {LAYERS[0]: Ran(1234, "t", "e")}, 1.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Judging, "judge", interrupted)
+    with pytest.raises(typer.Exit) as ended:
+        command.judge(write=path)
+    assert ended.value.exit_code == command.INTERRUPTED
+    assert f"| `{judged.name}`: {judged.defect} | P2 | 1,234 |" in path.read_text()
