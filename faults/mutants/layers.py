@@ -10,7 +10,7 @@ class Layer(NamedTuple):
         name: as the table calls it.
         runs: what is counted until the first failure. A test counts as what it records as the
             property `runs`, or as one.
-        quick: what pytest is to run; every mutant is given to this.
+        quick: what pytest is to be given, options too; every mutant is given to this.
         slow: what it is to run besides, for mutants that no layer's quick part has noticed.
     """
 
@@ -29,13 +29,28 @@ _CONTRACTS: Final = "tests/models/test_contracts.py"
 _TRACES: Final = "tests/models/test_traces.py"
 _CUTS: Final = "tests/power/test_power_cuts.py"
 
+_NOT_LONG: Final = ("-m", "not long")
+_NO_SERVER: Final = ("-k", "not postgres and not nexus")
+
 LAYERS: Final = (
     Layer("transcripts", "tests", (f"{_TRANSCRIPTS}::test_transcript",)),
-    Layer("conformance", "tests", ("tests/conformance", "tests/commit", _UNSEEN_COMMIT)),
+    Layer(
+        "conformance",
+        "tests",
+        (*_NO_SERVER, "tests/commit", _UNSEEN_COMMIT, "tests/conformance"),
+        ("tests/conformance",),
+    ),
+    Layer(
+        "power",
+        "disks",
+        (f"{_CUTS}::test_cuts_of_a_session[opening]", f"{_DAMAGE}::test_damage"),
+        (f"{_CUTS}::test_cuts_of_a_session", f"{_CUTS}::test_cuts_of_recoveries"),
+    ),
     Layer(
         "stateful",
         "histories",
         (
+            *_NOT_LONG,
             f"{_HISTORY}::test_told_histories_make_every_move",
             f"{_HISTORY}::test_every_history_is_one_of_whole_operations",
         ),
@@ -44,14 +59,8 @@ LAYERS: Final = (
     Layer(
         "enumeration",
         "executions",
-        ("tests/crash/test_zombies.py", "tests/crash/test_enumeration.py"),
+        (*_NOT_LONG, "tests/crash/test_zombies.py", "tests/crash/test_enumeration.py"),
         (f"{_INTERLEAVINGS}::test_every_interleaving_is_some_serial_order",),
-    ),
-    Layer(
-        "power",
-        "disks",
-        (f"{_CUTS}::test_cuts_of_a_session[opening]", f"{_DAMAGE}::test_damage"),
-        (f"{_CUTS}::test_cuts_of_a_session", f"{_CUTS}::test_cuts_of_recoveries"),
     ),
     Layer("contracts", "contracts", (f"{_CONTRACTS}::test_a_contract_is_confirmed",)),
     Layer("model", "traces", (f"{_TRACES}::test_every_recorded_run_is_allowed",)),

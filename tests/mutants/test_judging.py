@@ -198,8 +198,8 @@ def test_the_table_of_a_page_keeps_what_could_not_be_judged_now(tmp_path: Path) 
     )
     text = path.read_text()
     assert f"\n1 of 2 are caught; {left - 1} are not in the table yet:\n" in text
-    assert f"| `{first.name}`: {first.defect} | P2 |  |  |  |  | 1,234 |" in text
-    assert f"| `{second.name}`: {second.defect} | P1 |  |  |  |  | – |" in text  # noqa: RUF001
+    assert f"| `{first.name}`: {first.defect} | P2 |  |  | 1,234 |" in text
+    assert f"| `{second.name}`: {second.defect} | P1 |  |  | – |" in text  # noqa: RUF001
     assert text.startswith("Before.\n")
     assert text.endswith("\nAfter.\n")
 
