@@ -18,6 +18,9 @@ RACES ?=
 RESTARTS ?=
 PURE := tests/domain tests/lifecycles tests/commit tests/operations
 
+# Tests start hundreds of processes, each of which would compile the library anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-remote long full placements quick lint bench nightly mutants models contracts properties traces clean
 
 help:  ## what can be made

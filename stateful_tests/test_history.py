@@ -16,7 +16,7 @@ from stateful_tests.running import histories, quiet, run
 from stateful_tests.tally import Tally, transitions_of
 from stateful_tests.walks import walk, walks
 from tests.counts import RecordProperty, counted
-from tests.kinds.params import each
+from tests.kinds.params import with_layout
 from tests.kinds.placement import IN_MEMORY, LAYOUTS, Layout
 
 NewHistory = Callable[[], History]
@@ -29,7 +29,10 @@ def _counted(record_property: RecordProperty, total: Tally) -> AbstractContextMa
     return counted(record_property, lambda: total.counts["histories"], omits_failed=True)
 
 
-@pytest.mark.parametrize("layout", each(LAYOUTS))
+@pytest.mark.parametrize(
+    "layout",
+    [with_layout(each, is_long=each.is_mixed and not each.is_quick) for each in LAYOUTS],
+)
 def test_every_history_is_one_of_whole_operations(
     layout: Layout, folder: Path, record_property: RecordProperty
 ) -> None:
@@ -53,7 +56,13 @@ def test_told_histories_make_every_move(folder: Path, record_property: RecordPro
     assert [move for move in moves if not total.transitions[move]] == []
 
 
-@pytest.mark.parametrize("slot", range(len(HABITS)))
+@pytest.mark.parametrize(
+    "slot",
+    [
+        pytest.param(slot, marks=[] if habits.lag > 1 else pytest.mark.long)
+        for slot, habits in enumerate(HABITS)
+    ],
+)
 def test_every_fault_and_race_at_every_effect(
     slot: int, folder: Path, record_property: RecordProperty
 ) -> None:

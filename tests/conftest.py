@@ -1,6 +1,7 @@
 """Small fixtures that many tests share."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from hypothesis import HealthCheck, settings
 from grove_sm import Grove
 from tests import counts
 from tests.groves import TOPOLOGY, Clock, Names, open_files
+
+# A shell starts what it puts into the background deaf to SIGINT, and so would be what tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("grove", deadline=None, print_blob=True)
 settings.register_profile(

@@ -37,7 +37,17 @@ def _runs() -> Iterator[ParameterSet]:
         is_quickest = layout in (IN_MEMORY, shared(MEMORY))
         paths = (True, False) if is_quickest else (layout.is_apart,)
         for scenario, path in product(_scenarios(layout), paths):
-            yield with_layout(layout, scenario, path, name=f"{scenario.name}-{_PATHS[path]}")
+            yield with_layout(
+                layout,
+                scenario,
+                path,
+                name=f"{scenario.name}-{_PATHS[path]}",
+                is_long=_is_long(layout, scenario),
+            )
+
+
+def _is_long(layout: Layout, scenario: Scenario) -> bool:
+    return not layout.is_quick and (layout.is_mixed or scenario != CORE[0])
 
 
 @pytest.mark.parametrize(("scenario", "one_append", "layout"), [*_runs()])

@@ -37,8 +37,6 @@ EVERY_TIME: Final = [
     PAIR[name]
     for name in (
         "claim, claim",
-        "claim, sweep",
-        "contribute, review it",
         "contribute twice, one key",
     )
 ]
@@ -104,8 +102,10 @@ def test_every_interleaving_is_some_serial_order(
 @pytest.mark.parametrize("variant", [ONE_APPEND, TWO_STEPS], ids=lambda variant: variant.name)
 @pytest.mark.parametrize(
     ("layout", "deaths"),
-    [(IN_MEMORY, 1), (ON_FILES, 0)],
-    ids=["memory, with a death", "separate files"],
+    [
+        pytest.param(IN_MEMORY, 1, id="memory, with a death"),
+        pytest.param(ON_FILES, 0, id="separate files", marks=pytest.mark.long),
+    ],
 )
 def test_what_is_left_out_makes_no_difference(
     layout: Layout, deaths: int, variant: Variant, folder: Path

@@ -20,12 +20,10 @@ from grove_sm.domain.errors import StoreUnavailable, ValidationError
 
 KILLS = 16
 SEED = int(os.environ.get("GROVE_SEED", "7"))
-# A shell starts what it puts into the background deaf to SIGINT, and so is what that starts.
 RUN = """
-import signal, sys
+import sys
 from pathlib import Path
 from grove_sm.demo import run_demo
-signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(run_demo({}))
 """
 

@@ -28,8 +28,14 @@ NUMBER: Final = 50
 RecordProperty = Callable[[str, object], None]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("batch", batches(NUMBER, SEED), ids=named)
+@pytest.mark.parametrize(
+    "batch",
+    [
+        pytest.param(batch, marks=pytest.mark.long if number else pytest.mark.slow)
+        for number, batch in enumerate(batches(NUMBER, SEED))
+    ],
+    ids=named,
+)
 def test_every_recorded_run_is_allowed(batch: Batch, record_property: RecordProperty) -> None:
     print(f"TRACES_SEED={SEED}")  # noqa: T201 - shown if the test fails
     report = check_batch(batch)
@@ -38,7 +44,7 @@ def test_every_recorded_run_is_allowed(batch: Batch, record_property: RecordProp
     assert report.counts["runs"] == sum(draw.size for draw in batch)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_traces_show_crashes_recoveries_and_zombies() -> None:
     report = check_batch((Draw(TOLD, SEED, 40), Draw("memory", SEED, 15)))
     assert report.status == 0, "\n".join(report.lines())

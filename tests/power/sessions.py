@@ -126,13 +126,14 @@ _WHOLE: Final[Sequence[Operation | Housekeeping]] = (
 
 OPERATIONS: Final = [step for step in _WHOLE if isinstance(step, Operation)]
 SEPARATE_FILES: Final = Session(SEPARATE.name, SEPARATE, _WHOLE)
+SHARED_FILE: Final = Session(SHARED.name, SHARED, _WHOLE)
+ONE_FILE: Final = Session(TOGETHER.name, TOGETHER, _WHOLE)
 SESSIONS: Final = (
     Session("opening", SHARED, (CONTRIBUTE, GRANT, "flush"), is_prepared=False),
     SEPARATE_FILES,
-    *(
-        Session(place.name, place, _WHOLE)
-        for place in (SHARED, TOGETHER, TWO_STEPS, GATHERED, *OTHERS)
-    ),
+    SHARED_FILE,
+    ONE_FILE,
+    *(Session(place.name, place, _WHOLE) for place in (TWO_STEPS, GATHERED, *OTHERS)),
 )
 
 

@@ -14,7 +14,7 @@ from grove_sm.sqlite_file import SQLiteFile
 from tests.counts import RecordProperty, counted
 
 from .exploration import Exploration, scratch_folder
-from .sessions import SEPARATE_FILES, SESSIONS, Session
+from .sessions import ONE_FILE, SEPARATE_FILES, SESSIONS, SHARED_FILE, Session
 
 SEED: Final = 20260101
 _HARM: Final = r"an operation was lost|a part of"
@@ -41,7 +41,7 @@ def _sessions(*every_time: str) -> list[ParameterSet]:
     ]
 
 
-@pytest.mark.parametrize("session", _sessions("opening", "separate files", "two steps"))
+@pytest.mark.parametrize("session", _sessions("opening", "shared file", "one file for all"))
 def test_cuts_of_a_session(session: Session, record_property: RecordProperty) -> None:
     exploration = Exploration(session)
     with counted(record_property, lambda: len(exploration.disks)):
@@ -96,20 +96,23 @@ def _marks_are_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SQLiteJournal, "_anybody_lives", lambda *_, **__: True)
 
 
-MUTANTS: Final = (
-    _journal_is_not_forced,
-    _nothing_is_synced,
-    _stores_are_not_forced,
-    _marks_are_believed,
+MUTANTS: Final = {
+    _journal_is_not_forced: ONE_FILE,
+    _nothing_is_synced: ONE_FILE,
+    _stores_are_not_forced: SHARED_FILE,
+    _marks_are_believed: SHARED_FILE,
+}
+"""Each with the session in which it does harm soonest; in one file all is forced or nothing."""
+
+
+@pytest.mark.parametrize(
+    ("mutate", "session"), MUTANTS.items(), ids=[each.__name__.strip("_") for each in MUTANTS]
 )
-
-
-@pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__.strip("_"))
 def test_a_missing_force_is_caught(
-    mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    mutate: Callable[[pytest.MonkeyPatch], None], session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutate(monkeypatch)
-    exploration = Exploration(SEPARATE_FILES)
+    exploration = Exploration(session)
     with pytest.raises(AssertionError, match=_HARM) as caught:
         exploration.cut_everywhere(SEED, draws=1)
     # What the failure prints is enough to see it again.

@@ -18,7 +18,6 @@ from .sight import look
 from .work import Glance, Manner, glance, open_grove, read_log, watch, work_until_killed
 from .zygote import Worker
 
-KILLS = 500
 KILLS_EACH = 25
 KILLED_OPENING = 0.2
 
@@ -33,21 +32,23 @@ MANNERS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "kills", [pytest.param(200, marks=pytest.mark.slow), pytest.param(500, marks=pytest.mark.long)]
+)
 def test_killed_at_random_moments(
-    tmp_path: Path, seed: int, record_property: Callable[[str, object], None]
+    kills: int, tmp_path: Path, seed: int, record_property: Callable[[str, object], None]
 ) -> None:
     counts = Counter[str]()
     rng = random.Random(seed)
-    for number in range(KILLS // KILLS_EACH):
+    for number in range(kills // KILLS_EACH):
         folder = tmp_path / f"{number}"
         manner, is_long_lived = MANNERS[number % len(MANNERS)]
         _kill_again_and_again(folder, manner, is_long_lived, rng, counts)
     told = ", ".join(f"{count} {what}" for what, count in counts.items())
     record_property("counted", f"seed {seed}: {told}")
-    assert counts["kills at work"] == KILLS
-    assert counts["kills inside an operation"] > KILLS / 2
+    assert counts["kills at work"] == kills
+    assert counts["kills inside an operation"] > kills / 2
     assert counts["rolled forward"] > 0
     assert counts["rolled back"] > 0
 

@@ -4,21 +4,23 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.groves import SPONSOR
 
 from .sight import look, missing_parts
 from .work import Attempt, open_grove, race
 from .zygote import CONTEXT, Worker
 
-ROUNDS = 1000
 RACERS = ("coder-1", "coder-2")
 
 
+@pytest.mark.parametrize("rounds", [200, pytest.param(1000, marks=pytest.mark.long)])
 def test_a_race_has_one_winner(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    rounds: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     with open_grove(tmp_path) as grove:
-        grove.grant_credits(SPONSOR.agent_id, ROUNDS)
+        grove.grant_credits(SPONSOR.agent_id, rounds)
         bounty_ids = [
             grove.create_bounty(
                 title=f"Race {number}",
@@ -26,7 +28,7 @@ def test_a_race_has_one_winner(
                 criteria={"description": "whoever is first"},
                 agent=SPONSOR,
             ).bounty_id
-            for number in range(ROUNDS)
+            for number in range(rounds)
         ]
     barrier = CONTEXT.Barrier(len(RACERS))
     first, second = (Worker(race, tmp_path, agent_id, barrier, bounty_ids) for agent_id in RACERS)
@@ -38,7 +40,7 @@ def test_a_race_has_one_winner(
         second.send("close")
         first.process.join()
         second.process.join()
-    assert len(results) == ROUNDS
+    assert len(results) == rounds
     winners = Counter[str]()
     for attempts in results:
         (winner,) = (attempt for attempt in attempts if attempt.won)
@@ -47,10 +49,10 @@ def test_a_race_has_one_winner(
         winners[winner.holder] += 1
     with open_grove(tmp_path) as grove:
         claims = {claim.target_ref: claim for claim in grove.claims.list()}
-        assert len(claims) == len(grove.claims.list()) == ROUNDS
+        assert len(claims) == len(grove.claims.list()) == rounds
         for bounty_id, attempts in zip(bounty_ids, results, strict=True):
             assert claims[f"bounty:{bounty_id}"].claim_id == attempts[0].claim_id
         assert missing_parts(look(grove.coordinator, "claims")) == []
         assert grove.audit().violations == ()
     assert set(winners) == set(RACERS)
-    record_property("counted", f"{ROUNDS} races, won {dict(winners)}")
+    record_property("counted", f"{rounds} races, won {dict(winners)}")
