@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,6 +96,8 @@ def judge(
 
 def main() -> None:
     """Run the command."""
+    # Whatever asks for the end, no tests go on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(judge)
     app(prog_name="python -m faults.mutants")
