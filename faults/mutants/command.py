@@ -67,7 +67,7 @@ def judge(
     if list_only:
         _tell_list(chosen, as_json=as_json)
         return
-    page = _page(write, layers)
+    page = _page(write)
     console = Console(stderr=as_json, highlight=False)
     judging = Judging(layers, is_every=every, workers=workers or os.cpu_count() or 1)
     # Whoever looks at one mutant has just seen the tests pass.
@@ -119,12 +119,10 @@ def _layers(names: Sequence[str] | None) -> Sequence[Layer]:
     return tuple(layer for layer in LAYERS if not names or layer.name in names)
 
 
-def _page(path: Path | None, layers: Sequence[Layer]) -> Page | None:
+def _page(path: Path | None) -> Page | None:
     """Where the table goes; refused now, and not after the hours that it takes."""
     if path is None:
         return None
-    if layers != LAYERS:
-        raise typer.BadParameter("--write: the table is of all layers; leave --layer out")
     try:
         return Page(path)
     except ValueError as error:

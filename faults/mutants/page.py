@@ -32,7 +32,7 @@ class Page:
             raise ValueError(f"{path} has no place for the table: the lines {_BEGIN} and {_END}")
 
     def write(self, results: Sequence[Result]) -> None:
-        """Put the results into the table; those of mutants that could not be judged now stay.
+        """Put the results into the table, each where its mutant meets its layer; the others stay.
 
         A table of other layers is not gone on with.
         """
@@ -46,7 +46,7 @@ class Page:
         known = {match[1]: match[0] for match in _ROW.finditer(self._text)}
         rows = known if heading in self._text.splitlines() else {}
         told = [each for each in results if each.mutant is not None and not each.trouble]
-        rows |= {each.name: _mutants_row(each) for each in told}
+        rows |= {each.name: _mutants_row(each, rows.get(each.name)) for each in told}
         shown = [rows[each.name] for each in mutants() if each.name in rows]
         caught = sum(bool(_CAUGHT.search(line)) for line in shown)
         left = len(mutants()) - len(shown)
@@ -57,10 +57,18 @@ class Page:
         yield from shown
 
 
-def _mutants_row(result: Result) -> str:
+def _mutants_row(result: Result, known: str | None) -> str:
+    """What is known of a mutant, with what these layers have made of it now."""
     assert result.mutant is not None
-    name, *cells = row(result, LAYERS)
-    return _row([f"`{name}`: {result.mutant.defect}", *cells])
+    name, promises, *cells = row(result, LAYERS)
+    if known is not None:
+        before = _cells(known)[-len(LAYERS) :]
+        cells = [now or then for now, then in zip(cells, before, strict=True)]
+    return _row([f"`{name}`: {result.mutant.defect}", promises, *cells])
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def _row(cells: Sequence[str]) -> str:
