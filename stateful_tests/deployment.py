@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from hypothesis import currently_in_test_context, note
 
 from faults.schedule import Crash, Fault
-from faults.weather import Post, Struck
+from faults.weather import Outage, Post, Struck
 from grove_sm.domain import format_time
 from grove_sm.domain.errors import GroveError, InDoubt, OutcomeUnknown, StoreUnavailable
 from grove_sm.results import NotSwept, SweepReport
@@ -19,6 +19,7 @@ from stateful_tests.process import Clock, Habits, Process, ask
 from stateful_tests.tally import Tally
 from stateful_tests.tape import Tape
 from tests.kinds.placement import Placement
+from tests.kinds.unforced import Unforced
 
 HABITS: Final = (Habits(True, lag=1), Habits(False, lag=1), Habits(True, lag=4))
 """How the process in each slot works: in one append or two steps, at once or in batches."""
@@ -131,12 +132,24 @@ class Deployment:
         self._processes: list[Process | None] = [None] * len(HABITS)
         self._dead: list[Process] = []
         self._steps = 0
+        self._unforced = Unforced(placement)
+        self._coming: list[Outage] = []
+
+    @property
+    def loses_power(self) -> bool:
+        """Whether it can: where its state is quickly saved, and no trace would have to tell of it.
+
+        Kinds in files lose power for real (`tests/power/`).
+        """
+        return self.placement.is_in_memory and self.tape is None
 
     def process(self, slot: int) -> Process:
         """The live process of a slot; opened, if there is none."""
         process = self._processes[slot]
         if process is None:
             ended = self.start(slot, ())
+            if ended.disturbed and ended.error is not None:
+                ended = self.start(slot, ())
             assert ended.error is None, f"does not open in good weather: {ended.error!r}"
             process = self._processes[slot]
             assert process is not None
@@ -144,9 +157,10 @@ class Deployment:
 
     def start(self, slot: int, faults: Sequence[Forecast]) -> Ended:
         """Open a process in an empty slot, with recovery."""
-        process = self._processes[slot] = Process(
-            self.placement, self.clock, HABITS[slot], self.tape
-        )
+        watchers = [self._unforced.watch()] if self.loses_power else []
+        process = Process(self.placement, self.clock, HABITS[slot], self.tape, *watchers)
+        process.outages, self._coming = self._coming, []
+        self._processes[slot] = process
         self._restart_names(process)
         ended = self.attempt(slot, "open", Process.open, faults)
         if ended.error is not None:
@@ -159,6 +173,31 @@ class Deployment:
         if process is not None:
             process.die(keep_stores=bool(self.post.calls))
             self._dead.append(process)
+
+    def calm(self) -> None:
+        """All die, and whoever is opened from now on is in no trouble."""
+        for slot in range(len(HABITS)):
+            self.kill(slot)
+        self._coming.clear()
+
+    def cut_power(self, survivors: Sequence[int], outage: Outage | None) -> None:
+        """All processes die at once, and what was not forced is lost, but for what survives.
+
+        Args:
+            survivors: of each part, the journal first, how much: 0 for everything; 1 for nothing
+                that was not forced, 2 for that and one apply more, and so on.
+            outage: what the process that is opened next is in trouble with.
+        """
+        for slot in range(len(HABITS)):
+            self.kill(slot)
+        self.let_go()
+        self.post.calls.clear()
+        parts = zip(self.placement.parts, survivors, strict=False)
+        lost = {label: left - 1 for label, left in parts if left}
+        self._unforced.cut(lost)
+        self._coming = [outage] if outage else []
+        self.tally.counts["power cuts"] += 1
+        self.tell(f"the power is cut; of what was not forced, so many applies are left: {lost}")
 
     def ask(
         self,
@@ -217,8 +256,13 @@ class Deployment:
         """Let go of everything."""
         for slot in range(len(HABITS)):
             self.kill(slot)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close what the dead have left open."""
         for process in self._dead:
             process.let_go()
+        self._dead.clear()
 
     def _restart_names(self, process: Process) -> tuple[str, str]:
         self._steps += 1

@@ -272,6 +272,23 @@ class History(RuleBasedStateMachine):
         else:
             process.outages.append(Outage(places[place % len(places)], trouble, calls))
 
+    @precondition(lambda self: self._deployment.loses_power)
+    @rule(
+        survivors=st.lists(st.integers(0, 3), min_size=6, max_size=6),
+        place=st.integers(0, 5),
+        trouble=st.sampled_from([None, *OUTAGES]),
+        calls=st.sampled_from([1, 3, 8, None]),
+    )
+    def cut_power(
+        self, *, survivors: list[int], place: int, trouble: str | None, calls: int | None
+    ) -> None:
+        """All die at once, what was not forced is lost in part, and a store may fail then."""
+        outage = None
+        if trouble is not None:
+            stores = [part for part in self._deployment.placement.parts if part != JOURNAL]
+            outage = Outage(stores[place % len(stores)], trouble, calls)
+        self._deployment.cut_power(survivors, outage)
+
     @precondition(lambda self: self._deployment.post.calls)
     @rule(nth=st.integers(0, 3))
     def deliver(self, nth: int) -> None:
@@ -385,8 +402,7 @@ class History(RuleBasedStateMachine):
 
     def _finale(self) -> None:
         deployment = self._deployment
-        for slot in range(len(HABITS)):
-            deployment.kill(slot)
+        deployment.calm()
         for _ in range(2):
             process = deployment.process(0)
             journal = process.coordinator.journal

@@ -69,7 +69,8 @@ class Habits(NamedTuple):
 class Process:
     """A process of a deployment; without a grove until it is opened, and once it has died.
 
-    What it does is added to a tape, if there is one.
+    What it does is added to a tape, if there is one. A watcher meets each of its effects before
+    any fault does.
 
     Attributes:
         schedule: what sees its effects.
@@ -79,10 +80,16 @@ class Process:
     """
 
     def __init__(
-        self, placement: Placement, clock: Clock, habits: Habits, tape: Tape | None = None
+        self,
+        placement: Placement,
+        clock: Clock,
+        habits: Habits,
+        tape: Tape | None = None,
+        *watchers: Fault,
     ) -> None:
         self.habits = habits
-        self.schedule = Schedule()
+        self._watchers = watchers
+        self.schedule = Schedule(*watchers)
         self.outages: list[Outage] = []
         self.names = Names()
         self.believed_dead: set[int] = set()
@@ -117,7 +124,7 @@ class Process:
     def beset(self, faults: Sequence[Fault]) -> None:
         """Have these faults strike, and its outages, as long as they last."""
         self.outages = [outage for outage in self.outages if not outage.is_over]
-        self.schedule.faults = (*self.outages, *faults)
+        self.schedule.faults = (*self._watchers, *self.outages, *faults)
 
     def die(self, *, keep_stores: bool) -> None:
         """Let go of everything as a SIGKILL would.

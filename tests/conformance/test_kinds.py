@@ -74,6 +74,7 @@ def test_a_journal_is_put_back_as_it_was(journal_place: JournalPlace) -> None:
         assert journal_place.fingerprint() == fingerprint
         journal = journal_place.open()
         unfinished.append(txids(journal.unfinished()))
+        assert not journal.has_company()
         commit(journal, entry(journal, "b"))
         assert journal_place.fingerprint() != fingerprint
         journal.close()

@@ -29,8 +29,8 @@ class Place(Protocol[T_co]):
     def restore(self, saved: Any) -> None:
         """Have it hold what was saved here, or in another place of its kind, and nothing else.
 
-        Nobody has it open then. Whether those who had a journal open when it was saved are taken
-        to live is left to its kind.
+        Nobody has it open then; of a journal, nobody lives afterwards who had it open when it
+        was saved.
         """
 
     def fingerprint(self) -> Hashable:

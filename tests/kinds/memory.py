@@ -59,6 +59,7 @@ class MemoryJournalPlace:
 
     def restore(self, saved: MemoryJournalData) -> None:
         self._data = _copy_of_journal(saved)
+        self._data.alive.clear()
 
     def fingerprint(self) -> Hashable:
         data = self._data

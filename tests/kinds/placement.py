@@ -53,6 +53,11 @@ class Layout(NamedTuple):
         return min(kind.histories for kind in self._kinds) * (1.0 if self.is_apart else 0.5)
 
     @property
+    def is_in_memory(self) -> bool:
+        """Whether all of it is, so that it is quickly saved."""
+        return {kind.name for kind in self._kinds} == {MEMORY.name}
+
+    @property
     def missing(self) -> str:
         """What is missing here to use it; empty if nothing is."""
         return next(filter(None, (kind.missing() for kind in self._kinds)), "")
@@ -75,12 +80,14 @@ class Placement:
 
     Attributes:
         name: its layout's.
+        is_in_memory: as its layout is.
         footprints: what steps on it touch.
         parts: the place of each store by label, and of the journal.
     """
 
     def __init__(self, layout: Layout, folder: Path) -> None:
         self.name = layout.name
+        self.is_in_memory = layout.is_in_memory
         self._layout = layout
         self._journal = _journal_of(layout.journal).place(folder, JOURNAL)
         self._stores = {label: kind.place(folder, label) for label, kind in layout.kinds.items()}

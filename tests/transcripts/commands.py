@@ -45,6 +45,21 @@ def _up(world: World, words: Words) -> None:
     world.network.down.remove(words["place"])
 
 
+@sentence("<place> is read-only")
+def _read_only(world: World, words: Words) -> None:
+    world.network.read_only.add(words["place"])
+
+
+@sentence("<place> is writable")
+def _writable(world: World, words: Words) -> None:
+    world.network.read_only.remove(words["place"])
+
+
+@sentence("the power is cut, and <stores> lose what was not forced")
+def _cut_power(world: World, words: Words) -> None:
+    world.cut_power(words["stores"].split())
+
+
 @sentence("deliver apply <store> of <txid> again")
 def _deliver(world: World, words: Words) -> None:
     world.tell(world.outside.deliver(words["store"], world.labels.expand(words["txid"])))

@@ -34,11 +34,13 @@ class Network:
 
     Attributes:
         down: the stores, and the journal, that nobody can reach.
+        read_only: the stores that can be read and not written to.
         sent: every apply that was ever sent, by transaction and store.
     """
 
     def __init__(self) -> None:
         self.down: set[str] = set()
+        self.read_only: set[str] = set()
         self.sent: dict[tuple[str, str], Sent] = {}
 
 
@@ -59,6 +61,12 @@ class Line:
         if label in self.network.down:
             self.tell(f"** {label} cannot be reached")
             raise StoreUnavailable(store=name, reason="it cannot be reached")
+
+    def check_writable(self, label: str, name: str) -> None:
+        """Raise StoreUnavailable if it is read-only."""
+        if label in self.network.read_only:
+            self.tell(f"** {label} is read-only")
+            raise StoreUnavailable(store=name, reason="it is read-only")
 
 
 class StoreLink:
@@ -99,6 +107,7 @@ class StoreLink:
         if lost == "request":
             self._line.tell(f"** the request to apply {txid} to {self._label} is lost")
             raise StoreUnavailable(store=self.name, reason="no answer came")
+        self._line.check_writable(self._label, self.name)
         outcomes, told = apply_telling(self._reached, Sent(txid, members, writes))
         self._line.tell(f"apply {txid} to {self._label}: {told}")
         if lost == "answer":

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from grove_sm.commit.contract import Participant
+from grove_sm.commit.contract import Journal, Participant
 from grove_sm.commit.record import Entry
 from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.layout import COLLECTIONS
@@ -39,11 +39,19 @@ class Outside:
         self._folder = folder
         self._network = network
         self._name_of = name_of
-        self._journal = placement.open_journal()
+        self._opened: Journal | None = placement.open_journal()
 
     def close(self) -> None:
-        """Let go of the journal."""
-        self._journal.close()
+        """Let go of the journal, until it is looked at again."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @property
+    def _journal(self) -> Journal:
+        if self._opened is None:
+            self._opened = self._placement.open_journal()
+        return self._opened
 
     def journal(self) -> Iterator[str]:
         """Every transaction that the journal knows, oldest first, and what it keeps of it."""

@@ -15,6 +15,7 @@ from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.settings import Settings, routes
 from tests.groves import Clock, Names
 from tests.kinds.placement import Placement
+from tests.kinds.unforced import Unforced
 from tests.transcripts import telling
 from tests.transcripts.links import JournalLink, Line, Network, StoreLink
 
@@ -37,6 +38,7 @@ class Surroundings(NamedTuple):
     """What all processes of a transcript share."""
 
     placement: Placement
+    unforced: Unforced
     is_remote: bool
     network: Network
     clock: Clock
@@ -168,8 +170,8 @@ class Process:
         self._halts.put(failure)
 
     def _open(self) -> Iterable[str]:
-        placement, is_remote, _, clock, names = self._surroundings
-        schedule = Schedule(self)
+        placement, unforced, is_remote, _, clock, names = self._surroundings
+        schedule = Schedule(unforced.watch(), self)
         journal = FaultyJournal(
             JournalLink(placement.open_journal(), self.line),
             schedule,

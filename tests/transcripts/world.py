@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -11,6 +11,7 @@ from tests.groves import START, Clock, Names
 from tests.kinds.memory import MEMORY
 from tests.kinds.placement import Layout, separate, shared
 from tests.kinds.sqlite import SQLITE
+from tests.kinds.unforced import Unforced
 from tests.transcripts.labels import Labels
 from tests.transcripts.links import Network
 from tests.transcripts.outside import Outside
@@ -67,8 +68,18 @@ class World:
         """Choose where journal and stores are; comes first, and once."""
         assert self._surroundings is None, "the stores have their place already"
         placement = PLACES[where].place(self._folder)
-        self._surroundings = Surroundings(placement, is_remote, self.network, self.clock, Names())
+        self._unforced = Unforced(placement)
+        self._surroundings = Surroundings(
+            placement, self._unforced, is_remote, self.network, self.clock, Names()
+        )
         self._outside = Outside(placement, self._folder, self.network, self._name_of)
+
+    def cut_power(self, stores: Sequence[str]) -> None:
+        """Everybody dies, and these stores lose what was applied and not forced."""
+        for process in self._processes.values():
+            process.kill()
+        self.outside.close()
+        self._unforced.cut(dict.fromkeys(stores, 0))
 
     def process(self, name: str) -> Process:
         """The process of this name, which begins to exist when it is first spoken of."""
