@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.testing
 from typer.testing import CliRunner, Result
 
 from grove_sm import Grove
 from grove_sm.cli.app import app
 from tests.groves import CODER
+
+# To make all commands out of the functions' signatures takes longer than most of them take.
+typer.testing._get_command = cache(typer.main.get_command)  # type: ignore[attr-defined]
 
 
 class Commands:
