@@ -16,7 +16,7 @@ from stateful_tests.running import histories, quiet, run
 from stateful_tests.tally import Tally, transitions_of
 from stateful_tests.walks import walk, walks
 from tests.counts import RecordProperty, counted
-from tests.kinds.params import with_layout
+from tests.kinds.params import each
 from tests.kinds.placement import IN_MEMORY, LAYOUTS, Layout
 
 NewHistory = Callable[[], History]
@@ -29,10 +29,7 @@ def _counted(record_property: RecordProperty, total: Tally) -> AbstractContextMa
     return counted(record_property, lambda: total.counts["histories"], omits_failed=True)
 
 
-@pytest.mark.parametrize(
-    "layout",
-    [with_layout(each, is_long=each.is_mixed and not each.is_quick) for each in LAYOUTS],
-)
+@pytest.mark.parametrize("layout", each(LAYOUTS))
 def test_every_history_is_one_of_whole_operations(
     layout: Layout, folder: Path, record_property: RecordProperty
 ) -> None:

@@ -27,6 +27,11 @@ settings.register_profile(
 settings.load_profile(os.environ.get("GROVE_PROPERTIES", "grove"))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, for tests that wait for a process, a server or a disk."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def clock() -> Clock:
     """A clock set by hand."""

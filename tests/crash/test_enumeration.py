@@ -47,7 +47,7 @@ def _runs() -> Iterator[ParameterSet]:
 
 
 def _is_long(layout: Layout, scenario: Scenario) -> bool:
-    return not layout.is_quick and (layout.is_mixed or scenario != CORE[0])
+    return layout.is_long or (not layout.is_quick and scenario != CORE[0])
 
 
 @pytest.mark.parametrize(("scenario", "one_append", "layout"), [*_runs()])

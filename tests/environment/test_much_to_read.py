@@ -29,7 +29,7 @@ from tests.groves import START
 from .conftest import Steps
 
 FEW: Final = 1_000
-MANY: Final = 100_000
+MANY: Final = 30_000
 RARE: Final = 10
 """How many records have what is rare, however many there are."""
 

@@ -11,7 +11,7 @@ from tests.kinds.placement import Layout
 
 def each(layouts: Iterable[Layout]) -> list[ParameterSet]:
     """A parameter for each layout, skipped where something is missing for it."""
-    return [with_layout(layout) for layout in layouts]
+    return [with_layout(layout, is_long=layout.is_long) for layout in layouts]
 
 
 def with_layout(layout: Layout, *more: Any, name: str = "", is_long: bool = False) -> ParameterSet:

@@ -53,6 +53,11 @@ class Layout(NamedTuple):
         return min(kind.histories for kind in self._kinds) * (1.0 if self.is_apart else 0.5)
 
     @property
+    def is_long(self) -> bool:
+        """Whether `make long` tests it: what a slow kind adds shows beside memory, or alone."""
+        return self.is_mixed and not self.is_quick
+
+    @property
     def is_in_memory(self) -> bool:
         """Whether all of it is, so that it is quickly saved."""
         return {kind.name for kind in self._kinds} == {MEMORY.name}

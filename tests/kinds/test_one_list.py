@@ -94,6 +94,6 @@ def test_every_suite_picks_it_up(environment: dict[str, str]) -> None:
             assert any(name in test for test in tests), f"{suite} has no test of {name!r}"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_is_put_through_them(environment: dict[str, str]) -> None:
     assert f"{len(_SOME)} passed" in _run(environment, "-q", "--timeout=600", *_SOME)

@@ -88,7 +88,10 @@ def _command(*arguments: str, status: int) -> str:
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [("decision-not-forced", "power"), ("keys-released-before-apply", "transcripts")],
+    [
+        pytest.param("decision-not-forced", "power", marks=pytest.mark.long),
+        ("keys-released-before-apply", "transcripts"),
+    ],
 )
 def test_a_mutant_is_caught(name: str, layer: str) -> None:
     told = _command("--mutant", name, "--layer", layer, "--json", status=0)
