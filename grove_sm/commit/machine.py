@@ -14,6 +14,7 @@ that had already been recorded).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal, NamedTuple
 
@@ -28,42 +29,49 @@ class Decision(Enum):
     ABORT = "abort"
 
 
-# Effects: what the driver is to do.
+# Effects: what the driver is to do. Those of different kinds are never equal, as tuples would be.
 
 
-class HoldKeys(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HoldKeys:
     """Hold the transaction's keys in the journal, all or none."""
 
 
-class Prepare(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Prepare:
     """Ask a participant whether the preconditions on its records hold."""
 
     participant: str
 
 
-class RecordDecision(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RecordDecision:
     """Ask the journal, durably, for this outcome; it answers with the one that stands."""
 
     decision: Decision
 
 
-class Apply(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Apply:
     """Have a participant make its part of the redo visible; need not be durable yet."""
 
     participant: str
 
 
-class ReleaseKeys(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ReleaseKeys:
     """Every participant shows the writes: mark so in the journal, let go of the keys."""
 
 
-class Force(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Force:
     """Make everything that a participant has applied durable."""
 
     participant: str
 
 
-class DropRedo(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DropRedo:
     """Every participant holds the writes durably: the journal no longer needs them."""
 
 
@@ -73,54 +81,64 @@ Effect = HoldKeys | Prepare | RecordDecision | Apply | ReleaseKeys | Force | Dro
 # Events: what came of it.
 
 
-class KeysHeld(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class KeysHeld:
     """The keys are held by this transaction."""
 
 
-class KeysRefused(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class KeysRefused:
     """Another transaction holds one of the keys; this one holds none."""
 
 
-class Voted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Voted:
     """A participant's vote: whether its preconditions hold."""
 
     participant: str
     yes: bool
 
 
-class DecisionRecorded(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DecisionRecorded:
     """The journal's answer: the one outcome of this transaction."""
 
     decision: Decision
 
 
-class Applied(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Applied:
     """A participant shows its part of the writes."""
 
     participant: str
 
 
-class Unreachable(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unreachable:
     """A participant could not apply its part now; whoever comes next will."""
 
     participant: str
 
 
-class KeysReleased(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class KeysReleased:
     """The journal no longer holds keys for this transaction."""
 
 
-class ForceRequested(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ForceRequested:
     """It is time to make applied writes durable."""
 
 
-class Forced(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Forced:
     """A participant's applied writes are durable."""
 
     participant: str
 
 
-class RedoDropped(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RedoDropped:
     """The journal has finished with this transaction."""
 
 

@@ -108,6 +108,12 @@ _NIGHTLY: Final = tuple(
             about="one transaction over two stores, a reader, two faults",
             max_faults=2,
         ),
+        replace(
+            _FAIR,
+            name="ends-apart",
+            about="one transaction over two stores and a reader: both come to an end",
+            keys=("k1", "k2"),
+        ),
     )
 )
 

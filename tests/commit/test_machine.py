@@ -1,5 +1,6 @@
 """The machine as a table of inputs and outputs."""
 
+from collections.abc import Hashable
 from typing import Any, Final
 
 import pytest
@@ -200,6 +201,16 @@ def test_every_kind_of_event_is_tried_and_can_happen() -> None:
     kinds = {type(event) for event in EVENTS}
     assert kinds == set(Event.__args__)
     assert kinds == frozenset().union(*LEGAL.values())
+
+
+def test_nothing_equals_what_is_of_another_kind() -> None:
+    alike: list[list[Hashable]] = [
+        [kind() for kind in (HoldKeys, ReleaseKeys, DropRedo, KeysHeld, KeysRefused, KeysReleased)],
+        [kind("a") for kind in (Prepare, Apply, Force, Applied, Unreachable, Forced)],
+        [kind(Decision.COMMIT) for kind in (RecordDecision, DecisionRecorded)],
+    ]
+    for each in alike:
+        assert len(set(each)) == len(each)
 
 
 def test_without_voters_it_is_prepared_at_once() -> None:
