@@ -136,11 +136,15 @@ class Deployment:
         self._coming: list[Outage] = []
 
     @property
-    def loses_power(self) -> bool:
-        """Whether it can: where its state is quickly saved, and no trace would have to tell of it.
+    def may_lose_power(self) -> bool:
+        """Whether a cut is worth it now: somebody lives, and no trace would have to tell of it.
 
         Kinds in files lose power for real (`tests/power/`).
         """
+        return self._follows_forces and any(self._processes)
+
+    @property
+    def _follows_forces(self) -> bool:
         return self.placement.is_in_memory and self.tape is None
 
     def process(self, slot: int) -> Process:
@@ -157,7 +161,7 @@ class Deployment:
 
     def start(self, slot: int, faults: Sequence[Forecast]) -> Ended:
         """Open a process in an empty slot, with recovery."""
-        watchers = [self._unforced.watch()] if self.loses_power else []
+        watchers = [self._unforced.watch()] if self._follows_forces else []
         process = Process(self.placement, self.clock, HABITS[slot], self.tape, *watchers)
         process.outages, self._coming = self._coming, []
         self._processes[slot] = process

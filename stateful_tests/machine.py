@@ -272,7 +272,7 @@ class History(RuleBasedStateMachine):
         else:
             process.outages.append(Outage(places[place % len(places)], trouble, calls))
 
-    @precondition(lambda self: self._deployment.loses_power)
+    @precondition(lambda self: self._deployment.may_lose_power)
     @rule(
         survivors=st.lists(st.integers(0, 3), min_size=6, max_size=6),
         place=st.integers(0, 5),

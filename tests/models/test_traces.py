@@ -19,6 +19,7 @@ from models.traces.counts import COUNTED
 from models.traces.report import check_batch, named
 from models.traces.runs import TOLD, Batch, Draw, Run, batches, record
 from models.traces.verdict import judge
+from stateful_tests.walks import walks
 from tests.groves import CODER, REVIEWER, TOPOLOGY, five_files, journal_url
 
 ROOT: Final = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def test_every_recorded_run_is_allowed(batch: Batch, record_property: RecordProp
 
 @pytest.mark.long
 def test_traces_show_crashes_recoveries_and_zombies() -> None:
-    report = check_batch((Draw(TOLD, SEED, 40), Draw("memory", SEED, 15)))
+    report = check_batch((Draw(TOLD, SEED, len([*walks()])), Draw("memory", SEED, 15)))
     assert report.status == 0, "\n".join(report.lines())
     assert [words for name, words in COUNTED.items() if not report.counts[name]] == []
 
