@@ -50,7 +50,8 @@ class Page:
         shown = [rows[each.name] for each in mutants() if each.name in rows]
         caught = sum(bool(_CAUGHT.search(line)) for line in shown)
         left = len(mutants()) - len(shown)
-        yield f"{caught} of {len(shown)} are caught; {left} are not in the table yet:"
+        missing = f"; {left} are not in the table yet" if left else ""
+        yield f"{caught} of {len(shown)} are caught{missing}:"
         yield ""
         yield heading
         yield _row(["---"] * (len(others) + 1))
