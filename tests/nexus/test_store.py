@@ -165,6 +165,21 @@ def test_what_waits_for_a_foreign_change_in_vain_is_seen_at_last(
 # listings
 
 
+def test_a_write_that_meets_what_another_has_written_meanwhile_is_not_made(
+    open_nexus: OpenNexus,
+) -> None:
+    store, other = open_nexus(), open_nexus()
+    put(store, write("a"))
+    with (  # noqa: PT012
+        pytest.raises(StoreUnavailable, match="written by somebody else"),
+        store.together(),
+    ):
+        put(store, write("a", 1), txid="tx-2")
+        put(other, write("a", 1), txid="tx-3")
+    (seen,) = store.read(ALL)
+    assert seen.txid == "tx-3"
+
+
 def test_a_listing_that_a_write_has_overtaken_is_not_believed(
     server: NexusStandIn, store: NexusStore, open_nexus: OpenNexus
 ) -> None:
