@@ -132,7 +132,7 @@ class Deployment:
         self._processes: list[Process | None] = [None] * len(HABITS)
         self._dead: list[Process] = []
         self._steps = 0
-        self._unforced = Unforced(placement)
+        self._unforced = Unforced(placement) if placement.is_in_memory else None
         self._coming: list[Outage] = []
 
     @property
@@ -141,11 +141,7 @@ class Deployment:
 
         Kinds in files lose power for real (`tests/power/`).
         """
-        return self._follows_forces and any(self._processes)
-
-    @property
-    def _follows_forces(self) -> bool:
-        return self.placement.is_in_memory and self.tape is None
+        return self._unforced is not None and self.tape is None and any(self._processes)
 
     def process(self, slot: int) -> Process:
         """The live process of a slot; opened, if there is none."""
@@ -161,7 +157,7 @@ class Deployment:
 
     def start(self, slot: int, faults: Sequence[Forecast]) -> Ended:
         """Open a process in an empty slot, with recovery."""
-        watchers = [self._unforced.watch()] if self._follows_forces else []
+        watchers = [self._unforced.watch()] if self._unforced and self.tape is None else []
         process = Process(self.placement, self.clock, HABITS[slot], self.tape, *watchers)
         process.outages, self._coming = self._coming, []
         self._processes[slot] = process
@@ -192,9 +188,9 @@ class Deployment:
                 that was not forced, 2 for that and one apply more, and so on.
             outage: what the process that is opened next is in trouble with.
         """
-        for slot in range(len(HABITS)):
-            self.kill(slot)
-        self.let_go()
+        assert self._unforced is not None, "it is only in memory that power is lost here"
+        self.calm()
+        self._let_go()
         self.post.calls.clear()
         parts = zip(self.placement.parts, survivors, strict=False)
         lost = {label: left - 1 for label, left in parts if left}
@@ -258,11 +254,10 @@ class Deployment:
 
     def close(self) -> None:
         """Let go of everything."""
-        for slot in range(len(HABITS)):
-            self.kill(slot)
-        self.let_go()
+        self.calm()
+        self._let_go()
 
-    def let_go(self) -> None:
+    def _let_go(self) -> None:
         """Close what the dead have left open."""
         for process in self._dead:
             process.let_go()
