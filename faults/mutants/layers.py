@@ -54,13 +54,20 @@ LAYERS: Final = (
             f"{_HISTORY}::test_told_histories_make_every_move",
             f"{_HISTORY}::test_every_history_is_one_of_whole_operations",
         ),
-        (f"{_HISTORY}::test_every_fault_and_race_at_every_effect",),
+        (
+            f"{_HISTORY}::test_every_fault_and_race_at_every_effect",
+            f"{_HISTORY}::test_every_history_is_one_of_whole_operations",
+        ),
     ),
     Layer(
         "enumeration",
         "executions",
         (*_NOT_LONG, "tests/crash/test_zombies.py", "tests/crash/test_enumeration.py"),
-        (f"{_INTERLEAVINGS}::test_every_interleaving_is_some_serial_order",),
+        (
+            f"{_INTERLEAVINGS}::test_every_interleaving_is_some_serial_order",
+            "tests/crash/test_zombies.py",
+            "tests/crash/test_enumeration.py",
+        ),
     ),
     Layer("contracts", "contracts", (f"{_CONTRACTS}::test_a_contract_is_confirmed",)),
     Layer("model", "traces", (f"{_TRACES}::test_every_recorded_run_is_allowed",)),
