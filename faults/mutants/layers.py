@@ -38,7 +38,12 @@ LAYERS: Final = (
         "conformance",
         "tests",
         (*_NO_SERVER, "tests/commit", _UNSEEN_COMMIT, "tests/conformance"),
-        ("tests/conformance", "tests/postgres/test_server_crashes.py", "tests/nexus/test_store.py"),
+        (
+            "tests/conformance",
+            "tests/postgres/test_server_crashes.py",
+            "tests/postgres/test_journal.py",
+            "tests/nexus/test_store.py",
+        ),
     ),
     Layer(
         "power",

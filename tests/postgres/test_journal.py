@@ -179,6 +179,22 @@ def test_marks_are_kept_while_another_lives_and_taken_back_when_nobody_does(url:
         commit(again, entry(again, "z", keys=("k", "l")))
 
 
+@pytest.mark.parametrize("one_append", [True, False])
+def test_what_is_damaged_holds_every_key_once_its_mark_is_taken_back(
+    url: str, schema: str, one_append: bool
+) -> None:
+    """Nobody can tell any more which keys it held, and its writes are not known to be visible."""
+    with closing(open_at(url)) as journal:
+        made = commit(journal, entry(journal, "a", keys=("k",)))
+        journal.release(made.txid)
+        journal.flush()
+    ask(f"UPDATE {schema}.transactions SET head = 'x', redo = 'x' RETURNING 1")
+    with closing(open_at(url)) as again:
+        for key in ("k", "never seen"):
+            with again.hold(entry(again, "b", keys=(key,)), one_append=one_append) as hold:
+                assert [(h.txid, h.keys) for h in hold.refused_by] == [(made.txid, None)]
+
+
 # many rows
 
 
