@@ -14,6 +14,7 @@ from grove_sm.calls.credits import CreditCalls
 from grove_sm.calls.exporting import ExportCalls
 from grove_sm.calls.inbox import InboxCalls
 from grove_sm.calls.sweeping import SweepCalls
+from grove_sm.commit.contract import Journal, Participant
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.commit.housekeeping import Housekeeping, catch_up, finish, forget
 from grove_sm.commit.machine import Decision
@@ -21,7 +22,7 @@ from grove_sm.commit.recovery import RecoveryReport, recover
 from grove_sm.domain import Route
 from grove_sm.domain.arguments import text_argument
 from grove_sm.domain.errors import GroveError
-from grove_sm.opening import close, open_coordinator, settle_settings
+from grove_sm.opening import Parts, close, open_coordinator, settle_settings
 from grove_sm.operations.layout import (
     BOUNTIES,
     CLAIMS,
@@ -157,12 +158,18 @@ class Grove(ContributeCalls, BountyCalls, InboxCalls, CreditCalls, SweepCalls, E
             random=random,
             patience=patience,
             trace=None if trace is None else Path(trace),
+            made_ready=cls._made_ready,
         )
         try:
             return cls(coordinator, settings, background=background)
         except BaseException:
             close(coordinator)
             raise
+
+    @staticmethod
+    def _made_ready(journal: Journal, stores: Mapping[str, Participant]) -> Parts:
+        """The parts as they are used."""
+        return journal, stores
 
     def __enter__(self) -> Self:
         return self

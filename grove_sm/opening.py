@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from grove_sm.commit.contract import Participant
+from grove_sm.commit.contract import Journal, Participant
 from grove_sm.commit.coordinator import Coordinator
 from grove_sm.connect import check_urls, open_journal, open_stores
 from grove_sm.domain import Route, format_time
 from grove_sm.domain.errors import ValidationError
 from grove_sm.settings import Keep, Leases, Settings, load_settings, routes
 from grove_sm.tracing import trace_to_file
+
+Parts = tuple[Journal, Mapping[str, Participant]]
+"""A journal, and the store of each collection."""
 
 
 def settle_settings(
@@ -56,12 +59,13 @@ def open_coordinator(
     random: Callable[[], str],
     patience: float,
     trace: Path | None = None,
+    made_ready: Callable[[Journal, Mapping[str, Participant]], Parts],
 ) -> Coordinator:
     """A coordinator over the journal and the stores that the settings name.
 
     Relative files are relative to `base`. If anything cannot be opened, nothing is left open.
-    What it does is added to the file `trace`, if there is to be one. Raises ValidationError,
-    StoreUnavailable or Corrupt.
+    What it does is added to the file `trace`, if there is to be one. What is used is what
+    `made_ready` makes of the parts. Raises ValidationError, StoreUnavailable or Corrupt.
     """
     check_urls(settings.journal, settings.stores, base)
     stores = open_stores(settings.stores, base, busy_timeout=patience)
@@ -82,7 +86,8 @@ def open_coordinator(
     except BaseException:
         close_all(stores.values())
         raise
-    return Coordinator(journal, stores, clock=clock, random=random, patience=patience)
+    journal, participants = made_ready(journal, stores)
+    return Coordinator(journal, participants, clock=clock, random=random, patience=patience)
 
 
 def close(coordinator: Coordinator) -> None:

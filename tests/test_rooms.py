@@ -26,6 +26,7 @@ ROOT: Final = Path(grove_sm.__file__).parent
 MODULES: Final = sorted(ROOT.rglob("*.py"))
 
 LEVELS: Final = {
+    "blocking": 0,
     "domain": 0,
     "lifecycles": 1,
     "operations": 2,

@@ -6,11 +6,13 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, ParamSpec, Self
+from typing import Any, ParamSpec, Self
 
+from grove_sm.aio.hopping import HoppingGrove, suits_loop
+from grove_sm.aio.running import InThreads, OnLoop, Runner
 from grove_sm.aio.telling import Teller
 from grove_sm.aio.turns import Turns
-from grove_sm.aio.twins import Threads, Twin, awaited
+from grove_sm.aio.twins import Twin, awaited
 from grove_sm.aio.views import (
     AsyncBounties,
     AsyncClaims,
@@ -28,9 +30,6 @@ from grove_sm.results import PickedUp
 from grove_sm.settings import Settings
 
 P = ParamSpec("P")
-
-_AT_ONCE: Final = 32
-"""So many operations of one grove are under way at the same time; others wait for their turn."""
 
 
 class Opening:
@@ -57,17 +56,13 @@ class Opening:
         await self._grove.close()
 
     async def _open(self) -> "AsyncGrove":
-        threads = Threads(_AT_ONCE)
-        opening = asyncio.ensure_future(threads.run(self._open_original))
+        opening = asyncio.ensure_future(asyncio.to_thread(self._open_original))
         try:
-            return AsyncGrove(await asyncio.shield(opening), threads)
+            return AsyncGrove(await asyncio.shield(opening))
         except asyncio.CancelledError:
             # It is opened all the same, and nobody else would close it.
             with suppress(Exception):
-                await AsyncGrove(await opening, threads).close()
-            raise
-        except BaseException:
-            threads.end()
+                await AsyncGrove(await opening).close()
             raise
 
 
@@ -93,18 +88,19 @@ class AsyncGrove(Twin[Grove]):
         contributions, handoffs, claims, bounties, credits, transactions: see `grove_sm.aio.views`.
     """
 
-    open = staticmethod(_opened_by(Grove.open))
+    open = staticmethod(_opened_by(HoppingGrove.open))
 
-    def __init__(self, original: Grove, threads: Threads) -> None:
-        super().__init__(original, threads)
-        self.contributions = AsyncContributions(original.contributions, threads)
-        self.handoffs = AsyncHandoffs(original.handoffs, threads)
-        self.claims = AsyncClaims(original.claims, threads)
-        self.bounties = AsyncBounties(original.bounties, threads)
-        self.credits = AsyncCredits(original.credits, threads)
-        self.transactions = AsyncTransactions(original.transactions, threads)
+    def __init__(self, original: Grove, runner: Runner | None = None) -> None:
+        runner = runner or (OnLoop() if suits_loop(original) else InThreads())
+        super().__init__(original, runner)
+        self.contributions = AsyncContributions(original.contributions, runner)
+        self.handoffs = AsyncHandoffs(original.handoffs, runner)
+        self.claims = AsyncClaims(original.claims, runner)
+        self.bounties = AsyncBounties(original.bounties, runner)
+        self.credits = AsyncCredits(original.credits, runner)
+        self.transactions = AsyncTransactions(original.transactions, runner)
         self._teller = Teller(original.coordinator.journal, asyncio.get_running_loop())
-        self._turns = defaultdict[str | None, Turns](lambda: Turns(threads))
+        self._turns = defaultdict[str | None, Turns](lambda: Turns(runner))
         self._closing: asyncio.Future[None] | None = None
 
     @property
@@ -146,11 +142,11 @@ class AsyncGrove(Twin[Grove]):
     stalled = awaited(Grove.stalled)
     sweep = awaited(Grove.sweep)
     flush = awaited(Grove.flush)
-    recover = awaited(Grove.recover)
-    audit = awaited(Grove.audit)
-    export = awaited(Grove.export)
-    restore = awaited(Grove.restore)
-    counts = awaited(Grove.counts)
+    recover = awaited(Grove.recover, at_length=True)
+    audit = awaited(Grove.audit, at_length=True)
+    export = awaited(Grove.export, at_length=True)
+    restore = awaited(Grove.restore, at_length=True)
+    counts = awaited(Grove.counts, at_length=True)
     outcome = awaited(Grove.outcome)
 
     async def pick_up(
@@ -168,7 +164,7 @@ class AsyncGrove(Twin[Grove]):
         one was just about to be given waits again after the time it had to process it.
         """
         require_seconds(wait)
-        look = await self._threads.run(
+        look = await self._runner.run(
             partial(
                 self._original.picking_up,
                 agent=agent,
@@ -178,7 +174,7 @@ class AsyncGrove(Twin[Grove]):
             )
         )
         if not wait:
-            found = await self._threads.run(look)
+            found = await self._runner.run(look)
             return found if isinstance(found, PickedUp) else None
         turns = self._turns[agent.role if role is None else role]
         async with self._teller.listening() as told:
@@ -200,11 +196,10 @@ class AsyncGrove(Twin[Grove]):
         Safe to call twice; it goes on though it is cancelled.
         """
         if self._closing is None:
-            self._closing = asyncio.ensure_future(asyncio.to_thread(self._close))
+            self._closing = asyncio.ensure_future(self._runner.end(self._close))
         await asyncio.shield(self._closing)
 
     def _close(self) -> None:
-        self._threads.end()
         self._teller.end()
         self._original.close()
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from grove_sm.aio.twins import Threads
+from grove_sm.aio.running import Runner
 
 T = TypeVar("T")
 
@@ -16,11 +16,11 @@ class Turns:
     that answers all who asked before it looked.
 
     Args:
-        threads: where they look.
+        runner: has them look.
     """
 
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
         self._turn = asyncio.Lock()
         self._nothing_since = float("-inf")
         self._nothing_until = float("-inf")
@@ -33,7 +33,7 @@ class Turns:
             if self._nothing_since >= asked:
                 return max(0.0, self._nothing_until - now())
             begun = now()
-            found = await self._threads.run(look)
+            found = await self._runner.run(look)
             if isinstance(found, float):
                 self._nothing_since, self._nothing_until = begun, now() + found
             return found

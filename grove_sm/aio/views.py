@@ -1,6 +1,7 @@
 """Views of a grove's records, to be awaited; see `grove_sm.views`."""
 
-from grove_sm.aio.twins import Threads, Twin, awaited
+from grove_sm.aio.running import Runner
+from grove_sm.aio.twins import Twin, awaited
 from grove_sm.transactions import Transactions
 from grove_sm.views import Bounties, Claims, Contributions, Credits, Handoffs
 from grove_sm.views.credits import Accounts, Grants, Reservations, Transfers
@@ -81,12 +82,12 @@ class AsyncCredits(Twin[Credits]):
         accounts, grants, reservations, transfers: views.
     """
 
-    def __init__(self, original: Credits, threads: Threads) -> None:
-        super().__init__(original, threads)
-        self.accounts = AsyncAccounts(original.accounts, threads)
-        self.grants = AsyncGrants(original.grants, threads)
-        self.reservations = AsyncReservations(original.reservations, threads)
-        self.transfers = AsyncTransfers(original.transfers, threads)
+    def __init__(self, original: Credits, runner: Runner) -> None:
+        super().__init__(original, runner)
+        self.accounts = AsyncAccounts(original.accounts, runner)
+        self.grants = AsyncGrants(original.grants, runner)
+        self.reservations = AsyncReservations(original.reservations, runner)
+        self.transfers = AsyncTransfers(original.transfers, runner)
 
     balance = awaited(Credits.balance)
 

@@ -3,6 +3,7 @@
 import time
 from typing import Final
 
+from grove_sm import blocking
 from grove_sm.commit.contract import Watch
 
 _SHORTEST: Final = 0.001
@@ -75,8 +76,8 @@ class Waiting:
         if pause is None:
             return False
         if self._watch is None:
-            time.sleep(pause)
+            blocking.sleep(pause)
             self._pace.gap(was_told=False)
         elif gap := self._pace.gap(was_told=self._watch.wait(pause)):
-            time.sleep(gap)
+            blocking.sleep(gap)
         return True

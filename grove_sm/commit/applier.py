@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from grove_sm.blocking import holding
 from grove_sm.commit.contract import AppliesLost, Holder, Journal, Participant
 from grove_sm.commit.machine import (
     Applied,
@@ -59,7 +60,7 @@ class Applier:
         self._journal = journal
         self._participants = participants
         self._stores = {store.name: store for store in participants.values()}
-        self._turn = threading.RLock()
+        self._turn = threading.Lock()
         self._pending: dict[str, _Committed] = {}
         self._applied: dict[str, Transaction] = {}
 
@@ -114,7 +115,7 @@ class Applier:
 
     def catch_up(self) -> None:
         """Apply everything that has gathered."""
-        with self._turn:
+        with holding(self._turn):
             pending = list(self._pending.values())
             self._apply(pending, Missed())
             for committed in pending:
@@ -156,7 +157,7 @@ class Applier:
                 # Somebody has finished it.
                 continue
             transaction, effects = resume("committed", tuple(self.by_store(entry.writes)))
-            with self._turn:
+            with holding(self._turn):
                 stores = self._apply([_Committed(entry, transaction, effects)], missed)
             if stores:
                 unreached[holder.txid] = stores
@@ -188,13 +189,13 @@ class Applier:
 
     def take_applied(self) -> dict[str, Transaction]:
         """Hand over the transactions that are applied but not finished."""
-        with self._turn:
+        with holding(self._turn):
             applied, self._applied = self._applied, {}
         return applied
 
     def give_back(self, transactions: Mapping[str, Transaction]) -> None:
         """Take back transactions that could not be finished yet."""
-        with self._turn:
+        with holding(self._turn):
             self._applied.update(transactions)
 
     def _apply(self, batch: Sequence[_Committed], missed: Missed) -> frozenset[str]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Final, NamedTuple
 
+from grove_sm import blocking
 from grove_sm.commit.applier import Applier, OnFailure
 from grove_sm.commit.contract import (
     AppliesLost,
@@ -410,7 +411,7 @@ class Coordinator:
         """
         if watch is not None and not watch.wait(_LONGEST_IF_TOLD):
             return
-        (self._sleep or time.sleep)(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
+        (self._sleep or blocking.sleep)(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
 
     def _apply_everywhere(
         self,

@@ -8,7 +8,8 @@ from grove_sm.doctor.journal_view import JournalView
 from grove_sm.doctor.looking import Found, Scanner, check_format
 from grove_sm.journal.postgres_schema import MIGRATIONS as JOURNAL_MIGRATIONS
 from grove_sm.journal.postgres_session import ALIVE
-from grove_sm.postgres.database import PostgresDatabase, Session
+from grove_sm.postgres.database import PostgresDatabase
+from grove_sm.postgres.session import Session
 from grove_sm.postgres.url import PostgresUrl
 from grove_sm.stores.postgres_reading import PostgresSnapshot
 from grove_sm.stores.postgres_schema import MIGRATIONS as STORES_MIGRATIONS

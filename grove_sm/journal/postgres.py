@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
+from grove_sm.blocking import Cooperative
 from grove_sm.commit.contract import Holder, OnDamage, Opener, Recounted, Watch
 from grove_sm.commit.intervention import Intervention
 from grove_sm.commit.machine import Decision
@@ -54,7 +55,9 @@ from grove_sm.journal.postgres_statements import (
 from grove_sm.journal.resolving import Resolving
 from grove_sm.journal.rows import Row, Rows, forgotten
 from grove_sm.operations.plan import Heuristic
-from grove_sm.postgres.database import PostgresDatabase, Session, at_once, translate
+from grove_sm.postgres.database import PostgresDatabase
+from grove_sm.postgres.errors import translate
+from grove_sm.postgres.session import Session, at_once
 from grove_sm.postgres.url import PostgresUrl
 
 log = logging.getLogger("grove_sm")
@@ -64,7 +67,7 @@ _MOST_TURNS: Final = 10
 _TRIM_STEP: Final = 1000
 
 
-class PostgresJournal:
+class PostgresJournal(Cooperative):
     """The `Journal` contract on a schema (see `grove_sm.commit.contract`).
 
     Args:

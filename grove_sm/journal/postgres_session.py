@@ -27,9 +27,11 @@ from typing import Final
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from grove_sm.blocking import in_thread
 from grove_sm.domain.errors import GroveError, StoreUnavailable
 from grove_sm.journal.watching import EventWatch
-from grove_sm.postgres.database import PostgresDatabase, Session
+from grove_sm.postgres.database import PostgresDatabase
+from grove_sm.postgres.session import Session
 
 log = logging.getLogger("grove_sm")
 
@@ -100,7 +102,7 @@ class CoordinatorSession:
         Raises StoreUnavailable.
         """
         if self._session is None and not self._closing:
-            self._enter()
+            in_thread(self._enter)
         return self._number
 
     def is_own(self, number: int) -> bool:

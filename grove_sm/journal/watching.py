@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from grove_sm.blocking import in_thread
+
 log = logging.getLogger("grove_sm")
 
 _IS_TOLD: Final = sys.platform.startswith("linux")
@@ -27,7 +29,7 @@ class EventWatch:
         self._decided = decided
 
     def wait(self, seconds: float) -> bool:
-        was_decided = self._decided.wait(seconds)
+        was_decided = in_thread(lambda: self._decided.wait(seconds))
         self._decided.clear()
         return was_decided
 

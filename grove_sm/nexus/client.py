@@ -10,25 +10,24 @@ import json
 import os
 import random
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx
 
+from grove_sm.blocking import sleep
 from grove_sm.domain.errors import StoreUnavailable
+from grove_sm.nexus.exchange import Exchange, TooLongError
 from grove_sm.nexus.url import NexusUrl
 
 T = TypeVar("T")
 
-_CONNECTIONS: Final = 8
 _MOST_ATTEMPTS: Final = 5
 _FIRST_PAUSE: Final = 0.05
-_LONGEST_ANSWER: Final = 256 * 2**20
 
 _NOT_FOUND: Final = -32000
 _EXISTS: Final = -32001
@@ -97,18 +96,11 @@ class NexusClient:
         self._timeout = timeout
         self._closed = ""
         self._process = os.getpid()
-        self._turn = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
         self._dialect = 0
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if url.key is not None:
             self._headers["Authorization"] = f"Bearer {url.key}"
-        # Without a client around it: no proxies, keys, cookies or redirects but what is said here.
-        self._http = httpx.HTTPTransport(
-            verify=self._trusted(),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=_CONNECTIONS),
-        )
+        self._exchange = Exchange(self._trusted())
 
     def read(self, path: str) -> bytes | None:
         """What a file holds; None if there is none."""
@@ -173,11 +165,9 @@ class NexusClient:
 
         Not for use within one of them.
         """
-        if len(calls) == 1:
-            return [calls[0]()]
+        self.check_open()
         try:
-            running = [self._executor().submit(call) for call in calls]
-            return [future.result() for future in running]
+            return self._exchange.each(calls)
         except (RuntimeError, CancelledError):
             # Closed meanwhile, by another thread.
             self.check_open()
@@ -186,9 +176,7 @@ class NexusClient:
     def close(self) -> None:
         """Close every connection. Safe to call twice."""
         self._closed = self._closed or "it has been closed"
-        self._http.close()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._exchange.close()
 
     def _write(self, path: str, content: bytes, **conditions: bool) -> None:
         data = {"__type__": "bytes", "data": base64.b64encode(content).decode()}
@@ -244,34 +232,18 @@ class NexusClient:
             pause = _FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.0)
             if attempt == _MOST_ATTEMPTS or time.monotonic() + pause >= deadline:
                 raise self._unavailable(reason)
-            time.sleep(pause)
+            sleep(pause)
         raise AssertionError
 
     def _answer(self, name: str, body: bytes, deadline: float) -> Any:
         """What one request is answered. Raises httpx's errors, _ServerError or StoreUnavailable."""
         self.check_open()
-        left = max(deadline - time.monotonic(), 0.001)
-        request = httpx.Request(
-            "POST",
-            f"{self._url.server}/api/nfs/{name}",
-            headers=self._headers,
-            content=body,
-            extensions={"timeout": httpx.Timeout(left).as_dict()},
-        )
-        response = self._http.handle_request(request)
-        parts = []
-        size = 0
+        url = f"{self._url.server}/api/nfs/{name}"
         try:
-            for part in response.iter_bytes():
-                parts.append(part)
-                size += len(part)
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("")
-                if size > _LONGEST_ANSWER:
-                    raise self._unavailable("its answer is too long")
-        finally:
-            response.close()
-        return self._result(response.status_code, b"".join(parts))
+            answer = self._exchange.post(url, self._headers, body, deadline)
+        except TooLongError:
+            raise self._unavailable("its answer is too long") from None
+        return self._result(answer.status, answer.body)
 
     def _result(self, status: int, body: bytes) -> Any:
         try:
@@ -315,13 +287,6 @@ class NexusClient:
         except OSError as error:
             reason = f"{self._url.authorities} holds no certificates ({error})"
             raise self._unavailable(reason) from None
-
-    def _executor(self) -> ThreadPoolExecutor:
-        self.check_open()
-        with self._turn:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(_CONNECTIONS, "grove-sm-nexus")
-            return self._pool
 
     def check_open(self) -> None:
         """Raise StoreUnavailable if this was closed, or opened before the process was forked."""

@@ -14,17 +14,17 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg import Connection
-from psycopg.abc import PQGen
 from psycopg.errors import LockNotAvailable, UndefinedTable
-from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Identifier
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from grove_sm.domain.errors import Corrupt, GroveError, StoreUnavailable, ValidationError
+from grove_sm.blocking import in_thread
+from grove_sm.domain.errors import GroveError, StoreUnavailable, ValidationError
+from grove_sm.postgres.errors import Errors, translate
+from grove_sm.postgres.pool import Pool
+from grove_sm.postgres.session import NoAnswer, Session, force, sessions
 from grove_sm.postgres.url import PostgresUrl
 
 log = logging.getLogger("grove_sm")
@@ -32,7 +32,6 @@ log = logging.getLogger("grove_sm")
 T = TypeVar("T")
 
 _FORMATS: Final = "grove_formats"
-_SLICE: Final = 0.05
 _GRACE: Final = 0.5
 _MOST_ATTEMPTS: Final = 6
 _IDLE_TRANSACTION: Final = 2
@@ -41,103 +40,14 @@ _LONGEST_TRANSACTION: Final = 4
 _BOUNDS_TRANSACTIONS: Final = 170000
 _OLDEST_SERVER: Final = 140000
 
-_REASONS: Final = (
-    ("55P03", "it is locked by another session; try again, or find who holds it"),
-    ("57014", "it did not answer in time; try again, or find what keeps it"),
-    ("53100", "its disk is full; free some space and try again"),
-    ("53200", "it is out of memory"),
-    ("53300", "it has too many connections; raise max_connections or close some"),
-    ("25006", "it is read-only; is it a standby?"),
-    ("08001", "no server listens there; is it running?"),
-    ("28P", "it wants a password; put it into the URL, into PGPASSWORD or into ~/.pgpass"),
-    ("28", "access was refused; check the user and the password"),
-    ("3D000", "the database does not exist; make it with createdb"),
-    ("42501", "the user lacks a right; grant it"),
-)
-# Of a failed connection there is no code, only the server's or the library's words.
-_SIGNS: Final = (
-    ("password authentication failed", "28"),
-    ("no password supplied", "28P"),
-    ("too many clients", "53300"),
-    ("connection slots", "53300"),
-    ("Connection refused", "08001"),
-    ('database "', "3D000"),
-)
-_DAMAGE: Final = ("XX001", "XX002", "42P01", "42703", "3F000")
 _PASSING: Final = frozenset({"40001", "40P01"})
 """Serialization failure, deadlock: nothing has happened, and the next attempt may pass."""
 
-
 _databases: "weakref.WeakSet[PostgresDatabase]" = weakref.WeakSet()
-_sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
-
-# What the pool logs is told in this library's errors too; without a handler, Python would print it.
-logging.getLogger("psycopg").addHandler(logging.NullHandler())
-
-
-class Session(Connection[tuple[Any, ...]]):
-    """A connection that gives up on a server which does not answer.
-
-    Attributes:
-        patience: seconds to wait for an answer; None waits for ever.
-        forced: what `synchronous_commit` is to be for a commit that has to be durable.
-        is_admitted: whether who uses it has looked what it leads to.
-    """
-
-    patience: float | None = None
-    forced: str = "on"
-    is_admitted: bool = False
-
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        if timeout is not None or self.patience is None:
-            return super().wait(gen, interval, timeout)
-        try:
-            return super().wait(gen, interval, self.patience)
-        except psycopg.OperationalError as error:
-            if type(error).__name__ == "_WaitTimeout":
-                # What it may still answer would be taken for the answer to what is asked next.
-                self.pgconn.finish()
-                raise NoAnswer(self.patience) from None
-            raise
-
 
 Migration = str | Callable[[Session], object]
 """What brings a format to the next: SQL statements, with the schema as the search path, or what
 is to be done on a session in the same transaction."""
-
-
-class NoAnswer(psycopg.OperationalError):
-    """A server was asked, and has been silent since."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"no answer within {seconds:g} seconds")
-
-
-class _Errors:
-    """Turns PostgreSQL's errors inside a `with` block into this library's, naming the place."""
-
-    def __init__(self, url: PostgresUrl) -> None:
-        self._url = url
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, psycopg.Error):
-            # Its own text may hold what is not to be shown, so it is not chained.
-            raise translate(self._url, error) from None
-
-
-def translate(url: PostgresUrl, error: psycopg.Error) -> GroveError:
-    """The library's error for one of PostgreSQL's, naming the place and telling no secret."""
-    text = " ".join(url.hide(str(error)).split())
-    code = error.sqlstate or next((code for sign, code in _SIGNS if sign in text), "")
-    if code.startswith(_DAMAGE):
-        return Corrupt(what="the schema", where=url.name, reason=text)
-    for prefix, reason in _REASONS:
-        if code.startswith(prefix):
-            return StoreUnavailable(store=url.name, reason=f"{reason} ({text})")
-    return StoreUnavailable(store=url.name, reason=text)
 
 
 class PostgresDatabase:
@@ -171,24 +81,12 @@ class PostgresDatabase:
     ) -> None:
         self.url = url
         self.name = url.name
-        self.errors = _Errors(url)
+        self.errors = Errors(url)
         self.timeout = timeout
         self._bounds_transactions = bounds_transactions
-        self._failures = 0
-        self._failure: GroveError | None = None
         self._closed = ""
         self._is_warned = False
-        self._pool = ConnectionPool(
-            kwargs=self._options(),
-            connection_class=self._session_class(),
-            configure=self._configure,
-            min_size=0,
-            max_size=connections,
-            open=True,
-            name=url.name,
-            reconnect_timeout=0,
-            num_workers=1,
-        )
+        self._pool = Pool(url, self._options(), self._configure, connections)
         _databases.add(self)
         if migrations is None:
             return
@@ -241,13 +139,9 @@ class PostgresDatabase:
     @contextmanager
     def connection(self, deadline: float | None = None) -> Iterator[Session]:
         """A connection of the pool, in autocommit mode."""
-        session = self._take(deadline or time.monotonic() + self.timeout)
-        try:
+        self.check_open()
+        with self._pool.taken(deadline or time.monotonic() + self.timeout) as session:
             yield session
-        finally:
-            _roll_back(session)
-            with suppress(PoolClosed):
-                self._pool.putconn(session)
 
     def connect(self) -> Session:
         """A connection of its own, in autocommit mode, which the caller closes.
@@ -255,14 +149,17 @@ class PostgresDatabase:
         Raises StoreUnavailable.
         """
         self.check_open()
+        return in_thread(self._connect)
+
+    def _connect(self) -> Session:
         with self.errors:
-            connection = Session.connect(**self._options())
+            session = Session.connect(**self._options())
             try:
-                self._configure(connection)
+                self._configure(session)
             except BaseException:
-                connection.close()
+                session.close()
                 raise
-        return connection
+        return session
 
     def check_open(self) -> None:
         """Raise StoreUnavailable if this was closed, or opened before the process was forked."""
@@ -273,51 +170,11 @@ class PostgresDatabase:
         """Close every connection. Safe to call twice."""
         if not self._closed:
             self._closed = "it has been closed"
-            self._pool.close(timeout=_GRACE)
+            self._pool.close(_GRACE)
 
     def disown(self) -> None:
         """Have a forked child leave its parent's connections alone."""
         self._closed = "it was opened before this process was forked; open a grove in the child"
-
-    def _take(self, deadline: float) -> Session:
-        failures = self._failures
-        while True:
-            self.check_open()
-            left = deadline - time.monotonic()
-            try:
-                return self._pool.getconn(timeout=max(min(_SLICE, left), 0.001))
-            except PoolClosed:
-                continue
-            except PoolTimeout:
-                # The pool would go on trying; whoever waits had better be told.
-                if self._failures > failures and self._failure is not None:
-                    raise self._failure from None
-                if left <= 0:
-                    raise StoreUnavailable(
-                        store=self.name,
-                        reason=f"no connection within {self.timeout:g} seconds; all "
-                        f"{self._pool.max_size} are in use, or the server does not answer",
-                    ) from None
-
-    def _session_class(self) -> type[Session]:
-        """A class whose failures to connect are noted here, where the pool keeps them to itself."""
-        database = weakref.proxy(self)
-
-        class Noted(Session):
-            @classmethod
-            def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
-                try:
-                    return super().connect(conninfo, **kwargs)
-                except psycopg.Error as error:
-                    database.note(error)
-                    raise
-
-        return Noted
-
-    def note(self, error: psycopg.Error | GroveError) -> None:
-        """Remember why no connection could be made."""
-        self._failure = error if isinstance(error, GroveError) else translate(self.url, error)
-        self._failures += 1
 
     def _options(self) -> dict[str, Any]:
         defaults = {
@@ -332,11 +189,11 @@ class PostgresDatabase:
         return {**defaults, **self.url.options, "autocommit": True}
 
     def _configure(self, session: Session) -> None:
-        _sessions.add(session)
+        sessions.add(session)
         try:
             self._set_up(session)
         except (psycopg.Error, GroveError) as error:
-            self.note(error)
+            self._pool.note(error)
             raise
 
     def _set_up(self, session: Session) -> None:
@@ -471,41 +328,6 @@ def keepalives(seconds: float) -> Mapping[str, str]:
     }
 
 
-@contextmanager
-def at_once(session: Session) -> Iterator[None]:
-    """A transaction that is sent whole, before anything of it is answered; errors come at its end.
-
-    So the server waits for nothing in it, and who is frozen or cut off meanwhile keeps no locks.
-    What it is left in by an error, the owner of the connection ends.
-    """
-    with session.pipeline():
-        session.execute("BEGIN")
-        yield
-        session.execute("COMMIT")
-
-
-def force(session: Session) -> None:
-    """Make every commit before this call durable, those of other sessions too.
-
-    A commit with `synchronous_commit` on returns once the write-ahead log has been flushed up to
-    its own record. The log is one sequence, and a commit's record is in it before anybody sees the
-    commit, so this flushes all that could be seen before. The message is there because a commit
-    that has written nothing flushes nothing.
-    """
-    session.execute(
-        "SELECT set_config('synchronous_commit', %s, true), "
-        "pg_logical_emit_message(true, 'grove_sm', '')",
-        (session.forced,),
-    )
-
-
-def _roll_back(session: Session) -> None:
-    """End a transaction that its owner has left open; a lost connection has ended it already."""
-    if session.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-        with suppress(psycopg.Error):
-            session.rollback()
-
-
 def _format(session: Session, component: str) -> int:
     try:
         row = session.execute(
@@ -530,7 +352,7 @@ def _disown_in_child() -> None:
     """
     for database in list(_databases):
         database.disown()
-    for session in list(_sessions):
+    for session in list(sessions):
         with suppress(psycopg.Error, OSError):
             os.close(session.fileno())
 

@@ -6,9 +6,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Final
 
+from grove_sm.blocking import Cooperative
 from grove_sm.commit.redo import Verdict, heuristic, judge, written
 from grove_sm.domain.errors import Corrupt, StoreUnavailable
 from grove_sm.nexus.client import NexusClient
@@ -39,7 +41,7 @@ class _Draft:
         self.files: dict[Name, Revision] = {}
 
 
-class NexusStore:
+class NexusStore(Cooperative):
     """The `Participant` contract on files (see `grove_sm.commit.contract`).
 
     The server's conditions for writes are no mutual exclusion, and none is needed: who writes
@@ -64,7 +66,7 @@ class NexusStore:
         self._zone = Zone(url.zone)
         self._files = NexusFiles(self._client, self._zone, url.name)
         self._reads = NexusReads(self._files.newest)
-        self._joined = threading.local()
+        self._joined: ContextVar[_Draft | None] = ContextVar("joined", default=None)
         self._turn = threading.Lock()
         self._superseded: deque[tuple[float, Name]] = deque()
 
@@ -93,7 +95,7 @@ class NexusStore:
         )
 
     def apply(self, txid: str, members: str, writes: Sequence[Write]) -> tuple[Heuristic, ...]:
-        joined: _Draft | None = getattr(self._joined, "draft", None)
+        joined = self._joined.get()
         if joined is not None:
             return self._add(joined, txid, members, writes)
         if all(write.base == 0 and not write.origin for write in writes):
@@ -108,11 +110,11 @@ class NexusStore:
     @contextmanager
     def together(self) -> Iterator[None]:
         draft = _Draft()
-        self._joined.draft = draft
+        before = self._joined.set(draft)
         try:
             yield
         finally:
-            self._joined.draft = None
+            self._joined.reset(before)
         self._write(draft)
 
     def redo(self) -> AbstractContextManager[None]:

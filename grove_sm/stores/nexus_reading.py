@@ -1,6 +1,5 @@
 """Reads of a zone of a Nexus server, as it is now or, by a listing that is kept, as it was."""
 
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
@@ -8,6 +7,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
+from grove_sm.blocking import sleep
 from grove_sm.domain.errors import Corrupt, StoreUnavailable
 from grove_sm.nexus.client import NexusClient
 from grove_sm.operations.layout import COLLECTIONS
@@ -83,7 +83,7 @@ class NexusFiles:
         """The newest revisions that count of all records that questions are about."""
         for look in range(_MOST_LOOKS):
             # A file is listed a moment before the released server lets it be read.
-            time.sleep(_PAUSE * look)
+            sleep(_PAUSE * look)
             with suppress(_Gone):
                 return self.choose(self.etags(questions), questions, self.etags)
         raise StoreUnavailable(store=self._name, reason="its files keep changing; try again")

@@ -1,19 +1,21 @@
 """A store in a PostgreSQL database, for any of the five collections, or several of them."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, Final, TypeVar
 
+from grove_sm.blocking import Cooperative
 from grove_sm.commit.contract import AppliesLost
 from grove_sm.commit.record import record_checksum
 from grove_sm.commit.redo import Verdict, heuristic, judge, written
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.plan import Deleted, Expectation, Get, Heuristic, Read, Stored, Write
 from grove_sm.operations.query import Place, Query
-from grove_sm.postgres.database import PostgresDatabase, Session, force
+from grove_sm.postgres.database import PostgresDatabase
+from grove_sm.postgres.session import Session, force
 from grove_sm.postgres.url import PostgresUrl
 from grove_sm.stores.postgres_reading import (
     BY_ID,
@@ -35,7 +37,7 @@ _AT_ONCE: Final = 200
 """How many writes or expectations go into one statement."""
 
 
-class PostgresStore:
+class PostgresStore(Cooperative):
     """The `Participant` contract on a schema (see `grove_sm.commit.contract`).
 
     Collections that share a schema share one of these, and then commit together.
@@ -64,7 +66,7 @@ class PostgresStore:
             timeout=timeout,
             connections=_CONNECTIONS,
         )
-        self._joined = threading.local()
+        self._joined: ContextVar[Session | None] = ContextVar("joined", default=None)
         self._reads = PostgresReads(self.name, self._query)
 
     @property
@@ -119,7 +121,7 @@ class PostgresStore:
                     outcomes += self._put_all(session, txid, members, some)
             return outcomes
 
-        joined: Session | None = getattr(self._joined, "session", None)
+        joined = self._joined.get()
         if joined is None:
             return self._run(put_all)
         with self._database.errors:
@@ -174,12 +176,12 @@ class PostgresStore:
 
     @contextmanager
     def _joining(self, session: Session) -> Iterator[None]:
-        """Have this thread's applies join a transaction."""
-        self._joined.session = session
+        """Have the caller's applies join a transaction."""
+        before = self._joined.set(session)
         try:
             yield
         finally:
-            self._joined.session = None
+            self._joined.reset(before)
 
     def _run(self, work: Callable[[Session], T]) -> T:
         """Do what may be repeated, on a connection that knows that nothing is lost."""

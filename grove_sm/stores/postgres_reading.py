@@ -9,7 +9,8 @@ from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.plan import Deleted, Get, Read, Scanned, Stored
 from grove_sm.operations.query import Place, Query
 from grove_sm.operations.words import Term
-from grove_sm.postgres.database import PostgresDatabase, Session
+from grove_sm.postgres.database import PostgresDatabase
+from grove_sm.postgres.session import Session
 from grove_sm.stores.indexing import LISTS, json_text
 from grove_sm.stores.postgres_schema import COLUMNS, THERE, beside, column
 

@@ -23,7 +23,7 @@ from grove_sm.domain.errors import Corrupt
 from grove_sm.operations.layout import COLLECTIONS, INDEXED, SEARCHED
 from grove_sm.operations.query import searched_texts, values_of
 from grove_sm.operations.words import words
-from grove_sm.postgres.database import Session
+from grove_sm.postgres.session import Session
 from grove_sm.stores.indexing import LISTS, json_text
 from grove_sm.stores.schema import FIELDS_OF_FORMAT_1, INDEXES, INDEXES_OF_FORMAT_1
 

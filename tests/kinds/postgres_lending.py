@@ -14,7 +14,7 @@ from psycopg import pq
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
 
-from grove_sm.postgres.database import Session
+from grove_sm.postgres.session import Session
 from grove_sm.postgres.url import PostgresUrl
 
 _LENT: Final = "grove-sm, lent"

@@ -16,7 +16,7 @@ from grove_sm.commit.txid import make_txid
 from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable
 from grove_sm.journal.postgres import PostgresJournal
 from grove_sm.operations.plan import Plan
-from grove_sm.postgres.database import Session
+from grove_sm.postgres.session import Session
 from grove_sm.postgres.url import PostgresUrl
 from tests.conformance.places import entry, finish, idempotency_key, txids, write
 from tests.groves import NOW, START
