@@ -1,5 +1,18 @@
-"""What the command line's tests share."""
+"""What the command line's tests share, and a grove to be looked at."""
 
-from tests.cli.running import wide
+from pathlib import Path
+
+import pytest
+
+from tests.cli.prepared import prepare
+from tests.cli.running import Commands, wide
 
 __all__ = ["wide"]
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    """Commands on a grove that holds something of everything."""
+    made = Commands(tmp_path / "grove")
+    prepare(made.folder)
+    return made

@@ -1,73 +1,28 @@
 """An examination: what it tells of groves in every state, and that it changes nothing."""
 
-import json
 import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
 from grove_sm import Grove
 from grove_sm.commit.txid import make_txid
-from grove_sm.doctor import Examination, Finding, examine
+from grove_sm.doctor import examine
 from grove_sm.operations.plan import Write
-from grove_sm.settings import FILE_NAME, TEMPLATE
+from grove_sm.settings import FILE_NAME
 from grove_sm.stores.sqlite import SQLiteStore
-from tests.cli.prepared import prepare
 from tests.cli.running import Commands, abandon
 from tests.conformance.places import entry
 from tests.groves import CODER, SPONSOR
-from tests.kinds.postgres import POSTGRES
-from tests.servers.postgres import new_schema
 from tests.test_upgrade import FORMATS, make_earlier
 
-
-@pytest.fixture
-def commands(tmp_path: Path) -> Commands:
-    """Commands on a grove that holds something of everything."""
-    made = Commands(tmp_path / "grove")
-    prepare(made.folder)
-    return made
-
-
-@contextmanager
-def untouched(folder: Path) -> Iterator[None]:
-    """Nothing in a folder is made, changed or removed; but SQLite's index of a log."""
-
-    def state() -> dict[str, bytes]:
-        found = [path for path in folder.rglob("*") if not path.name.endswith("-shm")]
-        return {str(path): path.read_bytes() for path in found if path.is_file()}
-
-    before = state()
-    yield
-    assert state() == before
-
-
-def look(folder: Path, **options: Any) -> Examination:
-    with untouched(folder):
-        return examine(folder, **options)
-
-
-def problem(found: Examination) -> Finding:
-    """The only problem."""
-    assert not found.ok
-    (only,) = [finding for finding in found.findings if finding.is_problem]
-    return only
-
-
-def set_stores(folder: Path, **stores: str) -> None:
-    """Have collections in other places."""
-    text = TEMPLATE
-    for collection, url in stores.items():
-        text = text.replace(f'{collection} = "sqlite:///stores.db"', f'{collection} = "{url}"')
-    (folder / FILE_NAME).write_text(text)
+from .looks import look, problem, set_stores
 
 
 def test_all_is_well(commands: Commands) -> None:
@@ -308,46 +263,3 @@ def test_what_is_audited_is_one_moment_whatever_others_do(commands: Commands) ->
         stop.set()
         thread.join()
     assert [each.findings for each in found if not each.ok] == []
-
-
-# PostgreSQL
-
-
-@pytest.mark.skipif(bool(POSTGRES.missing()), reason=POSTGRES.missing())
-def test_a_grove_in_postgresql_is_looked_at_and_left_alone(tmp_path: Path) -> None:
-    url = new_schema()
-    folder = tmp_path / "grove"
-    folder.mkdir()
-    text = TEMPLATE.replace("sqlite:///journal.db", url).replace("sqlite:///stores.db", url)
-    (folder / FILE_NAME).write_text(text)
-    nothing = look(folder)
-    assert "there is no journal of a grove in it" in nothing.findings[0].what
-    assert "there is no stores of a grove in it" in nothing.findings[1].what
-    with Grove.open(folder) as grove:
-        grove.grant_credits("a", 5)
-        grove.contribute(kind="work", summary="s", agent=CODER)
-        found = examine(folder)
-        assert found.ok, found.findings
-        (coordinator,) = found.coordinators
-        assert coordinator.process == os.getpid()
-    closed = look(folder)
-    assert closed.coordinators == ()
-    assert closed.audit is not None
-    assert closed.audit.checked == 4
-    assert closed.journal is not None
-    assert closed.journal.format == closed.journal.newest_format
-
-
-def test_a_server_that_is_not_there_is_told_without_its_password(commands: Commands) -> None:
-    url = "postgresql://somebody:s3cret@127.0.0.1:1/nowhere"
-    set_stores(commands.folder, claims=url)
-    found = look(commands.folder)
-    assert "no server listens there; is it running?" in problem(found).what
-    assert problem(found).next.startswith("mend the cause that is named")
-    for text in (
-        commands.run("doctor", status=8).output,
-        json.dumps(commands.json("doctor", status=8)),
-        repr(found),
-    ):
-        assert "s3cret" not in text
-        assert "somebody:***@127.0.0.1" in text
