@@ -6,12 +6,14 @@ operation that an event loop runs (see `grove_sm.aio`), the loop goes on meanwhi
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Final, Protocol, TypeVar
 
 T = TypeVar("T")
+
+_PIECE: Final = 200
 
 
 class Cooperative:
@@ -30,10 +32,10 @@ class Operation(Protocol):
     def wait_for(self, awaitable: Awaitable[T]) -> T:
         """What it comes to; the loop goes on meanwhile."""
 
-    def wait_for_all(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """What several calls return that are made at the same time; raises what one of them does.
+    def wait_for_all(self, calls: Sequence[Callable[[], T]], at_once: int) -> list[T]:
+        """What several calls return, so many made at the same time; raises what the first does.
 
-        The first of them, once all have ended.
+        Once all that have begun have ended.
         """
 
     def in_thread(self, call: Callable[[], T]) -> T:
@@ -46,7 +48,10 @@ class Operation(Protocol):
         """As `time.sleep`."""
 
     def holding(self, lock: threading.Lock) -> AbstractContextManager[object]:
-        """A block in which a lock is held."""
+        """A block in which a lock is held, and the loop goes on wherever something is waited for.
+
+        So nobody else may wait for it on the loop's thread, but by this.
+        """
 
     def when_closed(self, call: Callable[[], Awaitable[object]]) -> None:
         """Have something awaited once the grove is closed."""
@@ -70,7 +75,27 @@ def in_thread(call: Callable[[], T]) -> T:
 
 def sleep(seconds: float) -> None:
     """As `time.sleep`."""
-    (on_loop() or time).sleep(seconds)
+    here = on_loop()
+    if here is None:
+        time.sleep(seconds)
+    else:
+        here.sleep(seconds)
+
+
+def in_pieces(items: Iterable[T]) -> Iterable[T]:
+    """Items that are so many that to go through them takes time: the loop goes on now and then.
+
+    Not for use where a lock is held that is no business of this module.
+    """
+    here = on_loop()
+    return items if here is None else _in_pieces(items, here)
+
+
+def _in_pieces(items: Iterable[T], here: Operation) -> Iterator[T]:
+    for number, item in enumerate(items):
+        if number % _PIECE == _PIECE - 1:
+            here.sleep(0)
+        yield item
 
 
 def holding(lock: threading.Lock) -> AbstractContextManager[Any]:

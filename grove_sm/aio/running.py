@@ -30,8 +30,8 @@ class Runner(Protocol):
     async def run(self, call: Callable[[], R]) -> R:
         """What a call returns or raises.
 
-        If this is cancelled, a call that has begun goes on to its end, and one that has not is
-        never made.
+        If who awaits this is cancelled, a call that has begun goes on to its end, and one that has
+        not is never made.
         """
 
     async def run_at_length(self, call: Callable[[], R]) -> R:
@@ -76,7 +76,7 @@ class OnLoop:
     """
 
     def __init__(self, most: int = AT_ONCE) -> None:
-        self._turns = asyncio.Semaphore(most)
+        self._places = asyncio.Semaphore(most)
         self._running: set[asyncio.Task[Any]] = set()
         self._threads = InThreads(_AT_LENGTH)
         self._companions: list[ThreadPoolExecutor] = []
@@ -86,9 +86,9 @@ class OnLoop:
 
     async def run(self, call: Callable[[], R]) -> R:
         """As `Runner.run`."""
-        await self._turns.acquire()
+        await self._places.acquire()
         if self._is_closed:
-            self._turns.release()
+            self._places.release()
             raise RuntimeError("this grove has been closed")
         task = asyncio.ensure_future(self._run(call))
         self._running.add(task)
@@ -104,11 +104,13 @@ class OnLoop:
         self._is_closed = True
         while self._running:
             await asyncio.wait(self._running)
-        await self._threads.end(close)
-        for companion in self._companions:
-            companion.shutdown()
-        for call in self._closing:
-            await call()
+        try:
+            await self._threads.end(close)
+        finally:
+            for companion in self._companions:
+                companion.shutdown()
+            for call in self._closing:
+                await call()
 
     async def _run(self, call: Callable[[], R]) -> R:
         from greenback import with_portal_run_sync
@@ -122,7 +124,7 @@ class OnLoop:
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._running.discard(task)
-        self._turns.release()
+        self._places.release()
         if not task.cancelled():
             # Nobody may be left who takes it.
             task.exception()
@@ -165,42 +167,59 @@ class _Operation:
         self._runner = runner
         self._await = await_
         self._companion: ThreadPoolExecutor | None = None
-        self.when_closed = runner.when_closed
+        self._context = copy_context()
 
     def wait_for(self, awaitable: Awaitable[R]) -> R:
         return self._await(awaitable)
 
-    def wait_for_all(self, calls: Sequence[Callable[[], R]]) -> list[R]:
-        return self._await(self._all(calls))
+    def wait_for_all(self, calls: Sequence[Callable[[], R]], at_once: int) -> list[R]:
+        return self._await(self._all(calls, at_once))
 
-    async def _all(self, calls: Sequence[Callable[[], R]]) -> list[R]:
+    async def _all(self, calls: Sequence[Callable[[], R]], at_once: int) -> list[R]:
         from greenback import with_portal_run_sync
 
-        results: list[R] = []
-        tasks = [asyncio.ensure_future(with_portal_run_sync(call)) for call in calls]
+        results: dict[int, R] = {}
+        failures: dict[int, Exception] = {}
+        left = iter(enumerate(calls))
+
+        def work() -> None:
+            for number, call in left:
+                try:
+                    results[number] = call()
+                except Exception as error:
+                    failures[number] = error
+
+        workers = [
+            asyncio.ensure_future(with_portal_run_sync(work))
+            for _ in range(min(at_once, len(calls)))
+        ]
         try:
-            await asyncio.wait(tasks)
-        finally:
-            for task in tasks:
-                # Of those that are under way if this is cancelled nobody takes the answer.
-                task.cancel()
-        failures = [task.exception() for task in tasks]
-        for task, failure in zip(tasks, failures, strict=True):
-            if failure is not None:
-                raise failure
-            results.append(task.result())
-        return results
+            await asyncio.wait(workers)
+        except asyncio.CancelledError:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.wait(workers)
+            raise
+        for worker in workers:
+            worker.result()
+        if failures:
+            raise failures[min(failures)]
+        return [results[number] for number in range(len(calls))]
 
     def in_thread(self, call: Callable[[], R]) -> R:
         if self._companion is None:
             self._companion = self._runner.companion()
-        return self._await(_whole(asyncio.wrap_future(self._companion.submit(call))))
+        future = self._companion.submit(self._context.run, call)
+        return self._await(_whole(asyncio.wrap_future(future)))
 
     def sleep(self, seconds: float) -> None:
         self._await(asyncio.sleep(seconds))
 
     def holding(self, lock: threading.Lock) -> AbstractContextManager[object]:
         return self._runner.holding(self, lock)
+
+    def when_closed(self, call: Callable[[], Awaitable[object]]) -> None:
+        self._runner.when_closed(call)
 
     def end(self) -> None:
         """Have nothing left of what is used until the end."""
@@ -209,9 +228,10 @@ class _Operation:
 
 
 async def _whole(future: "asyncio.Future[R]") -> R:
-    """What it comes to; if this is cancelled, that shows where it would next wait.
+    """What it comes to, waited for to its end.
 
-    So nobody lets go of a lock before he is given it.
+    If this is cancelled meanwhile, its task is cancelled again afterwards, which shows where that
+    next waits. So nobody goes away from a lock that he is just being given.
     """
     is_cancelled = False
     while not future.done():

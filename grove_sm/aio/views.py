@@ -15,7 +15,7 @@ class AsyncContributions(Twin[Contributions]):
     counts = awaited(Contributions.counts)
     children = awaited(Contributions.children)
     ancestors = awaited(Contributions.ancestors)
-    thread = awaited(Contributions.thread)
+    thread = awaited(Contributions.thread, at_length=True)
     list = awaited(Contributions.list)
 
 

@@ -60,7 +60,8 @@ class Applier:
         self._journal = journal
         self._participants = participants
         self._stores = {store.name: store for store in participants.values()}
-        self._turn = threading.Lock()
+        self._applying = threading.Lock()
+        self._listing = threading.Lock()
         self._pending: dict[str, _Committed] = {}
         self._applied: dict[str, Transaction] = {}
 
@@ -115,7 +116,7 @@ class Applier:
 
     def catch_up(self) -> None:
         """Apply everything that has gathered."""
-        with holding(self._turn):
+        with holding(self._applying):
             pending = list(self._pending.values())
             self._apply(pending, Missed())
             for committed in pending:
@@ -157,7 +158,7 @@ class Applier:
                 # Somebody has finished it.
                 continue
             transaction, effects = resume("committed", tuple(self.by_store(entry.writes)))
-            with holding(self._turn):
+            with holding(self._applying):
                 stores = self._apply([_Committed(entry, transaction, effects)], missed)
             if stores:
                 unreached[holder.txid] = stores
@@ -189,13 +190,13 @@ class Applier:
 
     def take_applied(self) -> dict[str, Transaction]:
         """Hand over the transactions that are applied but not finished."""
-        with holding(self._turn):
+        with self._listing:
             applied, self._applied = self._applied, {}
         return applied
 
     def give_back(self, transactions: Mapping[str, Transaction]) -> None:
         """Take back transactions that could not be finished yet."""
-        with holding(self._turn):
+        with self._listing:
             self._applied.update(transactions)
 
     def _apply(self, batch: Sequence[_Committed], missed: Missed) -> frozenset[str]:
@@ -257,7 +258,8 @@ class Applier:
                     return
                 transaction, _ = step(transaction, KeysReleased())
         if transaction.released and not transaction.waiting:
-            self._applied[txid] = transaction
+            with self._listing:
+                self._applied[txid] = transaction
 
 
 def _apply_parts(

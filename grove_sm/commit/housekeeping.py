@@ -4,8 +4,11 @@ None of this is on any caller's way: a transaction is safe from its decision on,
 its redo is ever dropped. What is put off here is bounded, so that the journal is too.
 """
 
+# Before what is here, so that at a fork it comes after it: the thread may wait for its lock.
+import concurrent.futures.thread  # noqa: F401
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -34,6 +37,7 @@ _INTERVAL: Final = 0.005
 _IDLE_ROUNDS: Final = 40
 _LAG: Final = 16
 _RETRY: Final = 1.0
+_FORK_PATIENCE: Final = 1.0
 
 
 def finish(coordinator: Coordinator) -> int:
@@ -123,6 +127,7 @@ class Housekeeping:
         self._wake = threading.Event()
         self._at_work = threading.RLock()
         self._is_asleep = True
+        self._is_paused = False
         self._stopping = False
         self._thread = threading.Thread(
             target=self._work, name="grove-sm-housekeeping", daemon=True
@@ -196,17 +201,31 @@ class Housekeeping:
         return True
 
     def pause(self) -> None:
-        """Return once the thread is between two pieces of work, and keep it there."""
-        self._at_work.acquire()
+        """Return once the thread is between two pieces of work, and keep it there.
+
+        On an event loop, not for long: the thread may wait for an operation that this very loop
+        has to run.
+        """
+        self._is_paused = self._at_work.acquire(timeout=_FORK_PATIENCE if _is_on_loop() else -1)
 
     def go_on(self) -> None:
         """Let a paused thread go on."""
-        self._at_work.release()
+        if self._is_paused:
+            self._at_work.release()
 
     def disown(self) -> None:
         """In a forked child: there is no thread here, and nothing to wake."""
         self._wake = threading.Event()
-        self._at_work.release()
+        self._at_work = threading.RLock()
+
+
+def _is_on_loop() -> bool:
+    """Whether an event loop runs in this thread. Where nobody has imported any, none does."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return asyncio is not None and asyncio.get_running_loop() is not None
+    except RuntimeError:
+        return False
 
 
 _threads: "weakref.WeakSet[Housekeeping]" = weakref.WeakSet()

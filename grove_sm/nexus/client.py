@@ -312,8 +312,19 @@ def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.PoolTimeout):
         return "too many requests wait for an answer"
     if isinstance(error, httpx.ConnectError):
-        return f"it cannot be reached; is it running? ({error})"
+        return f"it cannot be reached; is it running? ({_refusal(error)})"
     return ""
+
+
+def _refusal(error: BaseException) -> BaseException:
+    """What the system said, where an asynchronous client tells less of it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno is not None:
+            return seen
+        several = seen.exceptions[0] if isinstance(seen, BaseExceptionGroup) else None
+        seen = several or seen.__cause__ or seen.__context__
+    return error
 
 
 def _content(found: Any) -> bytes:

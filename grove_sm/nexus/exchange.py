@@ -49,7 +49,7 @@ class Exchange:
             verify=verify, trust_env=False, limits=httpx.Limits(max_connections=_CONNECTIONS)
         )
         self._on_loop: httpx.AsyncHTTPTransport | None = None
-        self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._free = asyncio.Semaphore(_CONNECTIONS)
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Answer:
         """What a request is answered until a moment of `time.monotonic`.
@@ -109,20 +109,19 @@ class Exchange:
             return [calls[0]()]
         here = on_loop()
         if here is not None:
-            return here.wait_for_all([partial(self._in_turn, here, call) for call in calls])
+            turns = [partial(self._in_turn, here, call) for call in calls]
+            return here.wait_for_all(turns, _CONNECTIONS)
         running = [self._executor().submit(call) for call in calls]
         return [future.result() for future in running]
 
     def _in_turn(self, here: Operation, call: Callable[[], T]) -> T:
-        """What a call returns that is made when a connection is free, so that its time is its own.
-
-        In threads, there are as many of these as connections.
-        """
-        here.wait_for(self._turns.acquire())
+        """What a call returns that is made when a connection is free: to wait for that is not to
+        take of the time that it has."""
+        here.wait_for(self._free.acquire())
         try:
             return call()
         finally:
-            self._turns.release()
+            self._free.release()
 
     def close(self) -> None:
         """Close what threads use. Safe to call twice."""

@@ -45,8 +45,8 @@ class Pool:
         self._most = most
         self._failures = 0
         self._failure: GroveError | None = None
-        # An event loop's operations wait here for their turn, and not each in a thread.
-        self._turns = asyncio.Semaphore(most)
+        # An event loop's operations wait here for one, and not each in a thread.
+        self._free = asyncio.Semaphore(most)
         self._pool = ConnectionPool(
             kwargs=dict(options),
             connection_class=self._session_class(),
@@ -65,14 +65,16 @@ class Pool:
 
         `deadline` is a moment of `time.monotonic`. Raises StoreUnavailable or Corrupt.
         """
-        with self._turn(deadline):
+        with self._when_free(deadline):
             session = self._take(deadline)
             try:
                 yield session
             finally:
-                roll_back(session)
-                with suppress(PoolClosed):
-                    self._pool.putconn(session)
+                try:
+                    roll_back(session)
+                finally:
+                    with suppress(PoolClosed):
+                        self._pool.putconn(session)
 
     def drain(self) -> None:
         """Have nobody be given a connection that was made before."""
@@ -88,21 +90,21 @@ class Pool:
         self._pool.close(timeout=grace)
 
     @contextmanager
-    def _turn(self, deadline: float) -> Iterator[None]:
+    def _when_free(self, deadline: float) -> Iterator[None]:
         here = on_loop()
         if here is None:
             yield
             return
-        here.wait_for(self._have_turn(deadline))
+        here.wait_for(self._acquire(deadline))
         try:
             yield
         finally:
-            self._turns.release()
+            self._free.release()
 
-    async def _have_turn(self, deadline: float) -> None:
+    async def _acquire(self, deadline: float) -> None:
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                await self._turns.acquire()
+                await self._free.acquire()
         except TimeoutError:
             raise self._none_free() from None
 

@@ -4,6 +4,7 @@ import weakref
 from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -15,9 +16,6 @@ from psycopg.waiting import wait_async
 from grove_sm.blocking import Operation, on_loop
 
 T = TypeVar("T")
-
-_LOOK_UP: Final = 0.1
-"""Seconds between two looks at whether time is up."""
 
 sessions: "Final[weakref.WeakSet[Session]]" = weakref.WeakSet()
 """All that this process has open."""
@@ -37,13 +35,12 @@ class Session(Connection[tuple[Any, ...]]):
     is_admitted: bool = False
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        if timeout is not None or self.patience is None:
-            return super().wait(gen, interval, timeout)
         here = on_loop()
+        wait = super().wait if here is None else partial(self._wait_on_loop, here)
+        if timeout is not None or self.patience is None:
+            return wait(gen, interval, timeout)
         try:
-            if here is None:
-                return super().wait(gen, interval, self.patience)
-            return self._wait_on_loop(here, gen)
+            return wait(gen, interval, self.patience)
         except psycopg.OperationalError as error:
             if type(error).__name__ == "_WaitTimeout":
                 # What it may still answer would be taken for the answer to what is asked next.
@@ -51,11 +48,11 @@ class Session(Connection[tuple[Any, ...]]):
                 raise NoAnswer(self.patience) from None
             raise
 
-    def _wait_on_loop(self, here: Operation, gen: PQGen[T]) -> T:
+    def _wait_on_loop(
+        self, here: Operation, gen: PQGen[T], interval: float, timeout: float | None
+    ) -> T:
         try:
-            return here.wait_for(
-                wait_async(gen, self.pgconn.socket, _LOOK_UP, timeout=self.patience)
-            )
+            return here.wait_for(wait_async(gen, self.pgconn.socket, interval, timeout))
         except CancelledError:
             # Nobody will ever take its answer.
             self.pgconn.finish()

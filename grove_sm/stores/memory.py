@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
+from grove_sm.blocking import in_pieces
 from grove_sm.commit.redo import Verdict, heuristic, judge, written
 from grove_sm.domain.errors import StoreUnavailable
 from grove_sm.operations.layout import COLLECTIONS
@@ -172,7 +173,7 @@ class MemorySnapshot:
         )
 
     def _admitted(self, query: Query) -> Iterator[tuple[Stored, Mapping[str, Any]]]:
-        for stored in self._tables[query.collection].values():
+        for stored in in_pieces(self._tables[query.collection].values()):
             if isinstance(stored, Stored):
                 document = _parsed(stored.document)
                 if admits(query, stored.record_id, document):

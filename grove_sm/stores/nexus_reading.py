@@ -7,7 +7,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
-from grove_sm.blocking import sleep
+from grove_sm.blocking import in_pieces, sleep
 from grove_sm.domain.errors import Corrupt, StoreUnavailable
 from grove_sm.nexus.client import NexusClient
 from grove_sm.operations.layout import COLLECTIONS
@@ -75,7 +75,8 @@ class NexusFiles:
         missing = [name for name in wanted if name not in found]
         if missing:
             reads = [partial(self._read, name) for name in missing]
-            for name, content in zip(missing, self._client.each(reads), strict=True):
+            contents = self._client.each(reads)
+            for name, content in in_pieces(zip(missing, contents, strict=True)):
                 found[name] = self._decoded(name, wanted[name], content)
         return found
 
@@ -118,7 +119,7 @@ class NexusFiles:
             found = self.fetch(wanted, afresh=afresh)
             leaders = {f.leader for f in found.values() if isinstance(f, Revision) and f.leader}
             whole = self._whole_parts(leaders, seen)
-            for name, revision in found.items():
+            for name, revision in in_pieces(found.items()):
                 if revision is None:
                     raise _Gone
                 key = name[:2]

@@ -1,12 +1,13 @@
 """An asynchronous grove on servers: what waits for them waits on the event loop, in no thread."""
 
 import asyncio
+import os
 import secrets
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, closing
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -15,7 +16,9 @@ import pytest
 
 from grove_sm import AsyncGrove, ClaimConflict, Grove, StoreUnavailable
 from grove_sm.aio.running import InThreads, OnLoop
+from grove_sm.blocking import sleep
 from grove_sm.operations.layout import COLLECTIONS
+from grove_sm.postgres.session import Session
 from tests.groves import CODER, REVIEWER, TOPOLOGY
 from tests.kinds.nexus import NEXUS
 from tests.kinds.postgres import POSTGRES
@@ -272,6 +275,66 @@ def test_a_loop_that_ends_first_is_a_crash(where: Where) -> None:
         there = again.contributions.list()
         assert there
         assert len(again.handoffs.list()) == 2 * len(there)
+
+
+def test_a_loop_that_forks_goes_on(tmp_path: Path, nexus: NexusStandIn) -> None:
+    """An operation of its own has what the housekeeping waits for, which a fork would wait for."""
+    slow = threading.Event()
+
+    def answer_late(_: str, __: Any) -> None:
+        if slow.is_set():
+            time.sleep(0.05)
+
+    async def body() -> None:
+        async with on_both(tmp_path, nexus).awaited() as grove:
+            nexus.before = answer_late
+            for number in range(5):
+                slow.clear()
+                await grove.contribute(kind="work", summary=f"{number}", agent=CODER)
+                slow.set()
+                flushing = asyncio.ensure_future(grove.flush())
+                await asyncio.sleep(0.03)
+                child = os.fork()
+                if child == 0:
+                    os._exit(0)
+                os.waitpid(child, 0)
+                await flushing
+            slow.clear()
+            assert (await grove.audit()).ok
+
+    run(body)
+
+
+def test_who_is_cancelled_while_it_gives_a_connection_back_does_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    schema = new_schema()
+    place = Where(schema, dict.fromkeys(COLLECTIONS, schema))
+    given_back: list[Session] = []
+
+    def roll_back_slowly(session: Session) -> None:
+        given_back.append(session)
+        sleep(0.01)
+
+    async def body() -> None:
+        async with place.awaited(patience=2.0) as grove:
+            runner = grove._runner
+            assert isinstance(runner, OnLoop)
+            with monkeypatch.context() as patched:
+                patched.setattr("grove_sm.postgres.pool.roll_back", roll_back_slowly)
+                for _ in range(AT_ONCE):
+                    given_back.clear()
+                    task = asyncio.ensure_future(grove.claims.list())
+                    while not given_back:
+                        await asyncio.sleep(0)
+                    for operation in set(runner._running):
+                        operation.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+            # There are as many as ever.
+            assert await grove.claims.list() == []
+
+    run(body)
 
 
 def test_a_server_that_is_down_is_told(tmp_path: Path, nexus: NexusStandIn) -> None:
