@@ -1,13 +1,16 @@
 """An asynchronous grove on servers: what waits for them waits on the event loop, in no thread."""
 
 import asyncio
+import logging
 import os
 import secrets
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, closing, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -28,6 +31,7 @@ from tests.servers.postgres import new_schema, shared_server
 from .test_async_grove import LONG, run
 
 AT_ONCE: Final = 20
+SECRET: Final = "sk-pr1vate"  # noqa: S105 - of a server that lives as long as a test
 VERY_LONG: Final = 600.0
 
 pytestmark = pytest.mark.skipif(
@@ -72,9 +76,10 @@ def on_both(_: Path, nexus: NexusStandIn) -> Where:
     return Where(new_schema(), dict.fromkeys(COLLECTIONS, nexus.url(_zone())))
 
 
-def beside_files(folder: Path, nexus: NexusStandIn) -> Where:
+def beside_files(folder: Path, nexus: NexusStandIn, key: str = "") -> Where:
     """A journal and stores in files, others on Nexus: calls on files hop into threads."""
-    stores = dict.fromkeys(COLLECTIONS, nexus.url(_zone()))
+    url = nexus.url(_zone())
+    stores = dict.fromkeys(COLLECTIONS, f"{url}?key={key}" if key else url)
     files = dict.fromkeys(("handoffs", "claims"), f"sqlite:///{folder}/stores.db")
     return Where(f"sqlite:///{folder}/journal.db", {**stores, **files})
 
@@ -345,6 +350,29 @@ def test_a_server_that_is_down_is_told(tmp_path: Path, nexus: NexusStandIn) -> N
                 await grove.contribute(kind="work", summary="a", agent=CODER)
 
     run(body)
+
+
+def test_a_key_is_told_to_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    told: list[str] = []
+
+    async def body(key: str) -> None:
+        place = beside_files(tmp_path, server, key)
+        async with place.awaited(patience=1.0) as grove:
+            told.extend(repr(part) for part in (grove, grove.settings, grove._runner))
+            try:
+                await grove.contribute(kind="work", summary="a", agent=CODER)
+            except StoreUnavailable as error:
+                told.append("".join(traceback.format_exception(error)))
+
+    with closing(NexusStandIn(key=SECRET)) as server:
+        run(partial(body, SECRET))
+        assert not [text for text in told if "Error" in text]
+        run(partial(body, f"{SECRET}-not"))
+    assert "access was refused" in told[-1]
+    assert "httpcore" in {record.name.partition(".")[0] for record in caplog.records}
+    for text in (*told, caplog.text):
+        assert SECRET not in text
 
 
 def test_without_what_it_takes_they_run_in_threads(
