@@ -1,157 +1,18 @@
-"""What a coordinator asks of its journal and stores, and what they answer, written down as it goes.
+"""Wrappers around a journal and stores that write down what these are asked, and answer."""
 
-A trace tells how the protocol was kept, not what the records say: of a document it has a digest
-and the fields that stores filter by. docs/traces.md names every line.
-
-Nothing is traced, and nothing of this is in the way, unless somebody asks for it.
-"""
-
-import itertools
-import json
-import logging
-import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-from blake3 import blake3
-from pydantic_core import to_json
 
 from grove_sm.commit.contract import Hold, Holder, Journal, Participant, Snapshot
 from grove_sm.commit.intervention import Intervention
 from grove_sm.commit.machine import Decision
 from grove_sm.commit.passing import PassesOn
 from grove_sm.commit.record import Entry, Recorded
-from grove_sm.domain.errors import StoreUnavailable
-from grove_sm.operations.layout import INDEXED
-from grove_sm.operations.plan import Expectation, Find, Get, Heuristic, Read, Stored, Write
-from grove_sm.operations.query import Place, Query, values_of
-
-log = logging.getLogger("grove_sm")
-
-FORMAT: Final = 1
-_DIGEST_DIGITS: Final = 16
-
-Line = dict[str, Any]
-"""One line of a trace: a JSON object."""
-
-
-class TraceFile:
-    """A file that lines are added to, each whole, by any number of threads and processes.
-
-    Once a line cannot be written, no later one is: what is traced goes on without.
-
-    Args:
-        path: the file, made if there is none; its folder must exist.
-
-    Raises StoreUnavailable if it cannot be opened.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._descriptor: int | None = os.open(
-                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
-            )
-        except OSError as error:
-            raise StoreUnavailable(store=str(path), reason=f"no trace: {error}") from error
-        self._turn = threading.Lock()
-
-    def write(self, line: Line) -> None:
-        """Add a line."""
-        with self._turn:
-            if self._descriptor is None:
-                return
-            text = to_json(line) + b"\n"
-            try:
-                if os.write(self._descriptor, text) < len(text):
-                    raise OSError("its disk is full")
-            except OSError as error:
-                log.warning("the trace %s ends here: %s", self._path, error)
-                self._let_go()
-
-    def close(self) -> None:
-        """Let go of the file. Safe to call twice."""
-        with self._turn:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-class Tracer:
-    """Writes a line about each call of one coordinator.
-
-    Args:
-        write: takes a line.
-        stamp: the next stamp: a number that grows, the same for everybody who is traced. The
-            default, nanoseconds since the machine was started, is for processes of one machine.
-        about: what every line is to say besides.
-
-    A call that may change something is told in two lines, lest its process die in it: what is
-    asked when it begins, and what came of it when it is answered. Other calls are told in one.
-    """
-
-    def __init__(
-        self,
-        write: Callable[[Line], object],
-        *,
-        stamp: Callable[[], int] = time.monotonic_ns,
-        about: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._write = write
-        self._stamp = stamp
-        self.about = dict(about or {})
-        self._here = threading.local()
-        self._threads = itertools.count(1)
-
-    @contextmanager
-    def call(self, name: str, *, changes: bool = True, **facts: Any) -> Iterator[Line]:
-        """The block is a call; what came of it is to be added to the line that is yielded."""
-        begun = {**self.about, "thread": self._thread(), "began": self._stamp()}
-        asked = {**begun, "call": name, **facts}
-        if changes:
-            self._write(asked)
-        answer = dict(begun if changes else asked)
-        try:
-            yield answer
-        except BaseException as error:
-            answer["error"] = type(error).__name__
-            raise
-        finally:
-            answer["ended"] = self._stamp()
-            self._write(answer)
-
-    @property
-    def transaction(self) -> str | None:
-        """The transaction whose keys this thread is about to hold, or holds."""
-        found: str | None = getattr(self._here, "transaction", None)
-        return found
-
-    @transaction.setter
-    def transaction(self, txid: str | None) -> None:
-        self._here.transaction = txid
-
-    @property
-    def together(self) -> int | None:
-        """The stamp at which the block began whose applies this thread makes in one go."""
-        found: int | None = getattr(self._here, "together", None)
-        return found
-
-    @together.setter
-    def together(self, began: int | None) -> None:
-        self._here.together = began
-
-    def _thread(self) -> int:
-        if not hasattr(self._here, "number"):
-            self._here.number = next(self._threads)
-        number: int = self._here.number
-        return number
+from grove_sm.operations.plan import Expectation, Find, Heuristic, Read, Stored, Write
+from grove_sm.operations.query import Place, Query
+from grove_sm.tracing import facts
+from grove_sm.tracing.lines import FORMAT, TraceFile, Tracer
 
 
 class TracedHold:
@@ -221,7 +82,7 @@ class TracedJournal(PassesOn):
         block = self._inner.hold(entry, one_append=one_append)
         self._tracer.transaction = entry.txid
         try:
-            with self._tracer.call("hold", **_told(entry), one_append=one_append) as line:
+            with self._tracer.call("hold", **facts.of_entry(entry), one_append=one_append) as line:
                 hold = TracedHold(block.__enter__())
                 line["refused_by"] = [holder.txid for holder in hold.refused_by]
                 line["recorded"] = hold.recorded.txid if hold.recorded else None
@@ -241,7 +102,7 @@ class TracedJournal(PassesOn):
     def unapplied(self) -> tuple[Holder, ...]:
         with self._tracer.call("unapplied", changes=False) as line:
             found = self._inner.unapplied()
-            line["found"] = _states(found)
+            line["found"] = facts.of_holders(found)
         return found
 
     def load(self, txid: str) -> Entry | None:
@@ -263,7 +124,7 @@ class TracedJournal(PassesOn):
     def unfinished(self) -> tuple[Holder, ...]:
         with self._tracer.call("unfinished", changes=False) as line:
             found = self._inner.unfinished()
-            line["found"] = _states(found)
+            line["found"] = facts.of_holders(found)
         return found
 
     def finish(self, txids: Sequence[str]) -> None:
@@ -330,34 +191,37 @@ class TracedStore:
         return self._inner.local
 
     def read(self, read: Read) -> tuple[Stored, ...]:
-        with self._tracer.call("read", changes=False, store=self._label, read=_words(read)) as line:
+        with self._tracer.call(
+            "read", changes=False, store=self._label, read=facts.of_read(read)
+        ) as line:
             found = self._inner.read(read)
-            line["found"] = _revisions(found)
+            line["found"] = facts.of_records(found)
             if isinstance(read, Find) and read.newest:
-                line["created_at"] = [
-                    _fields(read.collection, record.record_id, record.document)["createdAt"]
+                documents = (
+                    facts.of_document(read.collection, record.record_id, record.document)
                     for record in found
-                ]
+                )
+                line["created_at"] = [document["createdAt"] for document in documents]
         return found
 
     def page(
         self, query: Query, limit: int | None, after: Place | None = None
     ) -> tuple[Stored, ...]:
-        page = {**_asked(query), "limit": limit}
+        page = {**facts.of_query(query), "limit": limit}
         with self._tracer.call("read", changes=False, store=self._label, read=page) as line:
             found = self._inner.page(query, limit, after)
-            line["found"] = _revisions(found)
+            line["found"] = facts.of_records(found)
         return found
 
     def counts(self, query: Query, by: str) -> Mapping[str, int]:
-        counts = {**_asked(query), "by": by}
+        counts = {**facts.of_query(query), "by": by}
         with self._tracer.call("count", changes=False, store=self._label, read=counts) as line:
             found = self._inner.counts(query, by)
             line["found"] = sum(found.values())
         return found
 
     def validate(self, expectations: Sequence[Expectation]) -> bool:
-        expected = [{**_words(read), "found": found} for read, found in expectations]
+        expected = [{**facts.of_read(read), "found": found} for read, found in expectations]
         with self._tracer.call(
             "validate",
             changes=False,
@@ -373,7 +237,7 @@ class TracedStore:
             "apply",
             store=self._label,
             txid=txid,
-            writes=_bases(writes),
+            writes=facts.of_writes(writes),
             together=self._tracer.together,
         ) as line:
             outcomes = self._inner.apply(txid, members, writes)
@@ -434,62 +298,3 @@ def trace_to_file(
     tracer = Tracer(file.write, about={"coordinator": journal.coordinator})
     traced = trace_stores(stores, lambda collection: stores[collection].name, tracer)
     return TracedJournal(journal, tracer, on_close=file.close), traced
-
-
-def _told(entry: Entry) -> Line:
-    return {
-        "txid": entry.txid,
-        "operation": entry.operation,
-        "keys": list(entry.keys),
-        "writes": [
-            {
-                "collection": write.collection,
-                "id": write.record_id,
-                "base": write.base,
-                **_contents(write.collection, write.record_id, write.document),
-            }
-            for write in entry.writes
-        ],
-    }
-
-
-def _contents(collection: str, record_id: str, document: str | None) -> Line:
-    if document is None:
-        return {"deletes": True}
-    return {
-        "digest": blake3(document.encode()).hexdigest()[:_DIGEST_DIGITS],
-        "fields": _fields(collection, record_id, document),
-    }
-
-
-def _fields(collection: str, record_id: str, text: str) -> Line:
-    """The fields that stores filter by: what stands there, a list where the field is one."""
-    document = json.loads(text)
-    fields: Line = {}
-    for field, path in INDEXED[collection].items():
-        values = values_of(collection, field, record_id, document)
-        fields[field] = list(values) if "[]" in path else "".join(values)
-    return fields
-
-
-def _asked(query: Query) -> Line:
-    return {"collection": query.collection, "where": dict(query.where)}
-
-
-def _states(holders: Sequence[Holder]) -> list[tuple[str, str]]:
-    return [(holder.txid, holder.state) for holder in holders]
-
-
-def _words(read: Read) -> Line:
-    if isinstance(read, Get):
-        return {"collection": read.collection, "id": read.record_id}
-    newest = {"newest": True} if read.newest else {}
-    return {"collection": read.collection, "where": dict(read.where), **newest}
-
-
-def _revisions(found: Sequence[Stored]) -> list[tuple[str, int, str]]:
-    return [(record.record_id, record.revision, record.txid) for record in found]
-
-
-def _bases(writes: Sequence[Write]) -> list[tuple[str, str, int]]:
-    return [(write.collection, write.record_id, write.base) for write in writes]
