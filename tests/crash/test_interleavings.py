@@ -49,9 +49,11 @@ def _runs() -> Iterator[Run]:
         if layout == IN_MEMORY:
             yield from product(PAIRS, [layout], [ONE_APPEND])
             yield from product(CORE, [layout], [TWO_STEPS, IMPATIENT])
-        elif layout.is_quick or EVERYWHERE:
+        elif layout.is_quick:
             yield from product(CORE if layout.is_apart else CORE[:3], [layout], [_path(layout)])
-        elif MEMORY in layout.kinds.values() and (layout.is_apart or layout.journal.is_quick):
+        elif EVERYWHERE or (
+            MEMORY in layout.kinds.values() and (layout.is_apart or layout.journal.is_quick)
+        ):
             # The order of steps is the same on every kind; what a kind makes of them is in this.
             yield from product(CORE[:1], [layout], [_path(layout)])
 
@@ -63,7 +65,7 @@ def _path(layout: Layout) -> Variant:
 RUNS: Final = list(_runs())
 """Every pair where it is quickest; those at the core of it, by every path and on every kind too.
 
-A kind that is not quick is spared all but one, beside memory.
+A kind that is not quick is spared all but one, beside memory, or on every placement if asked for.
 """
 
 
