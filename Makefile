@@ -16,6 +16,7 @@ WRITE ?=
 MODELS ?=
 RACES ?=
 RESTARTS ?=
+ON ?=
 PURE := tests/domain tests/lifecycles tests/commit tests/operations
 
 # Tests start hundreds of processes, each of which would compile the library anew.
@@ -44,8 +45,9 @@ full: $(VENV)/develop  ## the tests with processes that are killed, at full size
 	GROVE_INBOX=10000 GROVE_CREDITS=10000 GROVE_COORDINATORS=8 GROVE_KILLS=200 \
 		$(BIN)/python -m pytest tests/processes tests/postgres/test_many_coordinators.py
 
-placements: $(VENV)/develop  ## every operation crashed on all pairs of stores, on each kind of journal: hours
-	GROVE_PLACEMENTS=all $(BIN)/python -m pytest -n auto tests/crash tests/conformance stateful_tests/test_history.py
+placements: $(VENV)/develop  ## every operation crashed on all pairs of stores, on each journal; ON=postgres-and-nexus
+	GROVE_PLACEMENTS=all $(BIN)/python -m pytest -n auto --dist worksteal $(if $(ON),-k "$(ON)") \
+		tests/crash tests/conformance stateful_tests/test_history.py
 
 quick: $(VENV)/develop  ## the tests that take seconds
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not long"

@@ -164,6 +164,16 @@ class Applier:
                 unreached[holder.txid] = stores
         return unreached
 
+    def roll_forward_everywhere(
+        self,
+        wanted: Collection[str],
+        met: Sequence[Holder],
+        on_failure: OnFailure | None = None,
+    ) -> None:
+        """As `roll_forward`. Raises StoreUnavailable for what has not reached all of its stores."""
+        for txid, unreached in self.roll_forward(wanted, met, on_failure).items():
+            raise unapplied(", ".join(sorted(unreached)), txid)
+
     def take_over(self, holder: Holder) -> None:
         """Take over a transaction that a dead coordinator has applied, to be forced and finished.
 
@@ -260,6 +270,13 @@ class Applier:
         if transaction.released and not transaction.waiting:
             with self._listing:
                 self._applied[txid] = transaction
+
+
+def unapplied(store: str, txid: str) -> StoreUnavailable:
+    """The error of whoever would see what is committed, where it cannot be made visible now."""
+    return StoreUnavailable(
+        store=store, reason=f"transaction {txid} is committed but cannot be applied there now"
+    )
 
 
 def _apply_parts(

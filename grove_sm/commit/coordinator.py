@@ -7,16 +7,15 @@ recovery takes it up.
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from itertools import count
 from typing import Any, Final, NamedTuple
 
 from grove_sm import blocking
-from grove_sm.commit.applier import Applier, OnFailure
+from grove_sm.commit.applier import Applier, unapplied
 from grove_sm.commit.contract import (
-    AppliesLost,
     Hold,
     Holder,
     Journal,
@@ -37,9 +36,9 @@ from grove_sm.commit.machine import (
     step,
 )
 from grove_sm.commit.record import Entry, Recorded, make_entry
+from grove_sm.commit.snapshots import snapshots
 from grove_sm.commit.txid import make_txid
 from grove_sm.domain.errors import (
-    Corrupt,
     GroveError,
     InDoubt,
     StateConflict,
@@ -223,59 +222,15 @@ class Coordinator:
         transaction, _ = step(transaction, DecisionRecorded(decision))
         return transaction.phase == "aborted"
 
-    @contextmanager
-    def snapshots(self, on_damage: OnDamage | None = None) -> Iterator[Mapping[str, Snapshot]]:
+    def snapshots(
+        self, on_damage: OnDamage | None = None
+    ) -> AbstractContextManager[Mapping[str, Snapshot]]:
         """A view of every collection at one moment between transactions.
 
         Raises StoreUnavailable if what is committed cannot be made visible first, and Corrupt for
         a damaged record of the journal, unless `on_damage` takes it.
         """
-        with ExitStack() as stack:
-            for attempt in count():
-                self._settle_all(on_damage)
-                views = self._views(stack)
-                if views is not None or attempt >= _FEWEST_ATTEMPTS:
-                    break
-            if views is None:
-                raise StoreUnavailable(
-                    store=self.journal.name, reason="its transactions never paused; try again"
-                )
-            yield {collection: views[store.name] for collection, store in self.participants.items()}
-
-    def _views(self, stack: ExitStack) -> Mapping[str, Snapshot] | None:
-        """A view of every store while nothing is decided; None if something is to be applied."""
-        try:
-            with self.journal.hold(self._barrier(), one_append=True):
-                # Applied in here, a transaction would wait for the very lock that is held, where
-                # the journal shares its file with a store.
-                if any(map(self._is_to_settle, self.journal.unapplied())):
-                    return None
-                return {
-                    name: stack.enter_context(store.snapshot())
-                    for name, store in self.stores.items()
-                }
-        except AppliesLost as error:
-            self.applier.redo(error.store)
-            return None
-
-    def _settle_all(self, on_damage: OnDamage | None) -> None:
-        """Bring every committed transaction to its end."""
-
-        def pass_on(_: str, error: Corrupt | StoreUnavailable) -> None:
-            if on_damage is None or not isinstance(error, Corrupt):
-                raise error
-            on_damage(error)
-
-        met = self.journal.unapplied()
-        committed = [holder.txid for holder in met if holder.state == "committed"]
-        self._apply_everywhere(committed, met, pass_on)
-
-    def _is_to_settle(self, holder: Holder) -> bool:
-        """Whether a transaction that is met unapplied can and must be applied first."""
-        try:
-            return holder.state == "committed" and self.journal.load(holder.txid) is not None
-        except Corrupt:
-            return False
+        return snapshots(self.journal, self.participants, self.applier, self._barrier, on_damage)
 
     def _replayed(self, idempotency: IdempotencyKey | None, now: str) -> Executed | None:
         """What an earlier request under the same key has done, if there was one."""
@@ -386,7 +341,7 @@ class Coordinator:
             name = self.participants[read.collection].name
             for txid, unreached in self.applier.roll_forward(touching, met).items():
                 if name in unreached:
-                    raise _unapplied(name, txid)
+                    raise unapplied(name, txid)
 
     def _settle(self, holder: Holder, plan: Plan, deadline: float) -> bool:
         """Get a holder of our keys out of the way; whether it has to be waited for.
@@ -394,7 +349,7 @@ class Coordinator:
         Raises InDoubt, StoreUnavailable or Corrupt.
         """
         if holder.state == "committed":
-            self._apply_everywhere([holder.txid], self.journal.unapplied())
+            self.applier.roll_forward_everywhere([holder.txid], self.journal.unapplied())
         elif self.is_abandoned(holder):
             self.settle_abandoned(holder)
         elif time.monotonic() >= deadline:
@@ -413,17 +368,8 @@ class Coordinator:
             return
         (self._sleep or blocking.sleep)(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
 
-    def _apply_everywhere(
-        self,
-        txids: Collection[str],
-        met: Sequence[Holder],
-        on_failure: OnFailure | None = None,
-    ) -> None:
-        """Bring committed transactions to their end, or raise StoreUnavailable or Corrupt."""
-        for txid, unreached in self.applier.roll_forward(txids, met, on_failure).items():
-            raise _unapplied(", ".join(sorted(unreached)), txid)
-
     def _barrier(self) -> Entry:
+        """A transaction without keys, which keeps others from deciding while it is held."""
         nothing = make_plan("audit", Facts({}), writes=(), keys=(), result={})
         coordinator = self.journal.coordinator
         txid = make_txid(self.clock(), coordinator, self.random())
@@ -432,12 +378,6 @@ class Coordinator:
 
 def _nobody_is_told() -> None:
     """There is no housekeeping."""
-
-
-def _unapplied(store: str, txid: str) -> StoreUnavailable:
-    return StoreUnavailable(
-        store=store, reason=f"transaction {txid} is committed but cannot be applied there now"
-    )
 
 
 def _replay(recorded: Recorded, idempotency: IdempotencyKey) -> Executed:
