@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from grove_sm import Grove
+from grove_sm import Grove, blocking
 from grove_sm.calls import waiting
 from grove_sm.calls.waiting import Waiting
 from grove_sm.journal import watching
@@ -57,6 +57,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     """The time that waiting goes by."""
     made = Time()
     monkeypatch.setattr(waiting, "time", made)
+    monkeypatch.setattr(blocking, "time", made)
     return made
 
 
