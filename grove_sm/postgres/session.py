@@ -56,6 +56,8 @@ class Session(Connection[tuple[Any, ...]]):
         except CancelledError:
             # Nobody will ever take its answer.
             self.pgconn.finish()
+            with suppress(psycopg.Error, RuntimeError):
+                gen.close()
             raise
 
 
