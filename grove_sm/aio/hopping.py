@@ -23,6 +23,9 @@ class HoppingGrove(Grove):
 
     @staticmethod
     def _made_ready(journal: Journal, stores: Mapping[str, Participant]) -> Parts:
+        if not _suit_loop(journal, *stores.values()):
+            # Nothing of it will ever be called there.
+            return journal, stores
         hopping = {id(store): _hopping(store) for store in stores.values()}
         return (
             cast("Journal", _hopping(journal)),
@@ -32,10 +35,14 @@ class HoppingGrove(Grove):
 
 def suits_loop(grove: Grove) -> bool:
     """Whether it can be used on an event loop, and whether there is something to wait for there."""
-    if not isinstance(grove, HoppingGrove) or find_spec("greenback") is None:
-        return False
     parts = (grove.coordinator.journal, *grove.coordinator.stores.values())
-    return any(isinstance(part, Cooperative) for part in parts)
+    return isinstance(grove, HoppingGrove) and _suit_loop(*parts)
+
+
+def _suit_loop(*parts: object) -> bool:
+    return find_spec("greenback") is not None and any(
+        isinstance(part, Cooperative) for part in parts
+    )
 
 
 def _hopping(part: Any) -> Any:

@@ -21,12 +21,7 @@ from grove_sm.commit.txid import coordinator_of, first_txid_at
 from grove_sm.domain.errors import NotFound
 from grove_sm.domain.values import parse_time
 from grove_sm.journal.hold import DecidedHold
-from grove_sm.journal.postgres_decisions import (
-    PostgresDecisions,
-    force_this,
-    only,
-    take_marks_back,
-)
+from grove_sm.journal.postgres_decisions import PostgresDecisions, only, take_marks_back
 from grove_sm.journal.postgres_schema import MIGRATIONS, UNAPPLIED, UNFINISHED
 from grove_sm.journal.postgres_session import ALIVE, CoordinatorSession
 from grove_sm.journal.postgres_statements import (
@@ -45,7 +40,7 @@ from grove_sm.journal.resolving import Resolving
 from grove_sm.journal.rows import Rows, forgotten
 from grove_sm.operations.plan import Heuristic
 from grove_sm.postgres.database import PostgresDatabase
-from grove_sm.postgres.session import Session
+from grove_sm.postgres.session import Session, force_this
 from grove_sm.postgres.url import PostgresUrl
 
 _CONNECTIONS: Final = 4

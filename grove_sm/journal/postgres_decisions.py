@@ -41,7 +41,7 @@ from grove_sm.journal.postgres_statements import (
 from grove_sm.journal.rows import Row, Rows
 from grove_sm.postgres.database import PostgresDatabase
 from grove_sm.postgres.errors import translate
-from grove_sm.postgres.session import Session, at_once
+from grove_sm.postgres.session import Session, at_once, force_this
 
 _MOST_TURNS: Final = 10
 
@@ -331,8 +331,3 @@ def only(cursor: psycopg.Cursor[tuple[Any, ...]]) -> Any:
     """The only value that a query finds, or None."""
     row = cursor.fetchone()
     return row[0] if row else None
-
-
-def force_this(session: Session) -> None:
-    """Have the current transaction's commit wait until it is durable."""
-    session.execute("SELECT set_config('synchronous_commit', %s, true)", (session.forced,))

@@ -31,7 +31,7 @@ from grove_sm.blocking import in_thread
 from grove_sm.domain.errors import GroveError, StoreUnavailable
 from grove_sm.journal.watching import EventWatch
 from grove_sm.postgres.database import PostgresDatabase
-from grove_sm.postgres.session import Session
+from grove_sm.postgres.session import Session, force_this
 
 log = logging.getLogger("grove_sm")
 
@@ -178,7 +178,7 @@ class CoordinatorSession:
 
     def _register(self, session: Session) -> int:
         with session.transaction():
-            session.execute("SELECT set_config('synchronous_commit', %s, true)", (session.forced,))
+            force_this(session)
             # Of those who enter at once, each sees the ones before.
             session.execute(
                 "SELECT pg_advisory_xact_lock("

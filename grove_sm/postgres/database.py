@@ -86,7 +86,7 @@ class PostgresDatabase:
         self._bounds_transactions = bounds_transactions
         self._closed = ""
         self._is_warned = False
-        self._pool = Pool(url, self._options(), self._configure, connections)
+        self._pool = Pool(url, self._options(), self._configure, most=connections, timeout=timeout)
         _databases.add(self)
         if migrations is None:
             return

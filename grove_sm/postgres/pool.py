@@ -32,6 +32,7 @@ class Pool:
         options: what else is said when one is made.
         configure: makes one ready.
         most: how many there may be.
+        timeout: seconds that are waited for one, as errors tell.
     """
 
     def __init__(
@@ -39,9 +40,12 @@ class Pool:
         url: PostgresUrl,
         options: Mapping[str, Any],
         configure: Callable[[Session], None],
+        *,
         most: int,
+        timeout: float,
     ) -> None:
         self._url = url
+        self._timeout = timeout
         self._most = most
         self._failures = 0
         self._failure: GroveError | None = None
@@ -135,8 +139,8 @@ class Pool:
     def _none_free(self) -> StoreUnavailable:
         return StoreUnavailable(
             store=self._url.name,
-            reason=f"no connection in time; all {self._most} are in use, or the server does not "
-            "answer",
+            reason=f"no connection within {self._timeout:g} seconds; all {self._most} are in use, "
+            "or the server does not answer",
         )
 
     def _session_class(self) -> type[Session]:

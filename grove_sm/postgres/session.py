@@ -96,6 +96,11 @@ def force(session: Session) -> None:
     )
 
 
+def force_this(session: Session) -> None:
+    """Have the current transaction's commit wait until it is durable."""
+    session.execute("SELECT set_config('synchronous_commit', %s, true)", (session.forced,))
+
+
 def roll_back(session: Session) -> None:
     """End a transaction that its owner has left open; a lost connection has ended it already."""
     if session.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):

@@ -13,6 +13,8 @@ import pytest
 from grove_sm import AsyncGrove, ClaimConflict, Grove, StoreUnavailable, ValidationError
 from grove_sm.aio.running import AT_ONCE, InThreads
 from grove_sm.aio.twins import Twin
+from grove_sm.journal.sqlite import SQLiteJournal
+from grove_sm.stores.sqlite import SQLiteStore
 from tests.commit.hindered import Hindered
 from tests.groves import CODER, REVIEWER, TOPOLOGY, five_files, journal_url
 
@@ -92,22 +94,37 @@ def test_everything_can_be_awaited_with_the_same_arguments() -> None:
 NAMES: Final = ("contributions", "handoffs", "claims", "bounties", "credits")
 
 
+async def use(grove: AsyncGrove, *, wait: float = 0.0) -> None:
+    """Do something of everything, and be refused."""
+    done = await grove.contribute(kind="work", summary="a kernel", agent=CODER)
+    assert (await grove.contributions.get(done.cid)) == done.contribution
+    assert len(await grove.handoffs.list(source_cid=done.cid)) == 2
+    work = await grove.pick_up(agent=REVIEWER, wait=wait)
+    assert work is not None
+    await grove.review(done.cid, summary="right", agent=REVIEWER)
+    await grove.claim("file:a", agent=CODER, intent_summary="mine")
+    with pytest.raises(ClaimConflict):
+        await grove.claim("file:a", agent=REVIEWER, intent_summary="mine")
+    await grove.grant_credits("sponsor-1", 5)
+    assert (await grove.credits.balance("sponsor-1")).available == 5
+    assert (await grove.audit()).ok
+
+
 def test_what_is_done_and_refused(tmp_path: Path) -> None:
     async def body() -> None:
         async with on_files(tmp_path) as grove:
             assert grove.recovery.rolled_forward == []
-            done = await grove.contribute(kind="work", summary="a kernel", agent=CODER)
-            assert (await grove.contributions.get(done.cid)) == done.contribution
-            assert len(await grove.handoffs.list(source_cid=done.cid)) == 2
-            work = await grove.pick_up(agent=REVIEWER)
-            assert work is not None
-            await grove.review(done.cid, summary="right", agent=REVIEWER)
-            await grove.claim("file:a", agent=CODER, intent_summary="mine")
-            with pytest.raises(ClaimConflict):
-                await grove.claim("file:a", agent=REVIEWER, intent_summary="mine")
-            await grove.grant_credits("sponsor-1", 5)
-            assert (await grove.credits.balance("sponsor-1")).available == 5
-            assert (await grove.audit()).ok
+            await use(grove)
+
+    run(body)
+
+
+def test_what_never_waits_on_a_loop_is_called_as_it_is(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with on_files(tmp_path) as grove:
+            coordinator = grove._original.coordinator
+            assert type(coordinator.journal) is SQLiteJournal
+            assert {type(store) for store in coordinator.stores.values()} == {SQLiteStore}
 
     run(body)
 
