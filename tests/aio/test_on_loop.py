@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -17,18 +17,18 @@ from typing import Any, Final
 
 import pytest
 
-from grove_sm import AsyncGrove, ClaimConflict, Grove, StoreUnavailable
+from grove_sm import AsyncGrove, Grove, StoreUnavailable
 from grove_sm.aio.running import InThreads, OnLoop
 from grove_sm.blocking import sleep
 from grove_sm.operations.layout import COLLECTIONS
 from grove_sm.postgres.session import Session
-from tests.groves import CODER, REVIEWER, TOPOLOGY
+from tests.groves import CODER, TOPOLOGY
 from tests.kinds.nexus import NEXUS
 from tests.kinds.postgres import POSTGRES
 from tests.servers.nexus_standin import NexusStandIn
 from tests.servers.postgres import new_schema, shared_server
 
-from .test_async_grove import LONG, run
+from .test_async_grove import LONG, run, use
 
 AT_ONCE: Final = 20
 SECRET: Final = "sk-pr1vate"  # noqa: S105 - of a server that lives as long as a test
@@ -37,8 +37,6 @@ VERY_LONG: Final = 600.0
 pytestmark = pytest.mark.skipif(
     bool(POSTGRES.missing() or NEXUS.missing()), reason=POSTGRES.missing() or NEXUS.missing()
 )
-
-Open = Callable[..., AbstractAsyncContextManager[AsyncGrove]]
 
 
 class Where:
@@ -105,17 +103,7 @@ def test_what_is_done_and_refused(where: Where) -> None:
     async def body() -> None:
         async with where.awaited() as grove:
             assert isinstance(grove._runner, OnLoop)
-            done = await grove.contribute(kind="work", summary="a kernel", agent=CODER)
-            assert (await grove.contributions.get(done.cid)) == done.contribution
-            assert len(await grove.handoffs.list(source_cid=done.cid)) == 2
-            assert await grove.pick_up(agent=REVIEWER, wait=LONG) is not None
-            await grove.review(done.cid, summary="right", agent=REVIEWER)
-            await grove.claim("file:a", agent=CODER, intent_summary="mine")
-            with pytest.raises(ClaimConflict):
-                await grove.claim("file:a", agent=REVIEWER, intent_summary="mine")
-            await grove.grant_credits("sponsor-1", 5)
-            assert (await grove.credits.balance("sponsor-1")).available == 5
-            assert (await grove.audit()).ok
+            await use(grove, wait=LONG)
             assert (await grove.counts())["contributions"] == {"review": 1, "work": 1}
 
     run(body)

@@ -21,6 +21,14 @@ from tests.servers.postgres import new_schema
 
 from .looks import look, problem, set_stores
 
+KEY = "sk-zone-s3cret"
+
+
+def _shown(commands: Commands) -> tuple[str, str]:
+    """What is told of a grove that is not well, to people and to scripts."""
+    told = commands.run("doctor", status=8).output, commands.json("doctor", status=8)
+    return told[0], json.dumps(told[1])
+
 
 @pytest.mark.skipif(bool(POSTGRES.missing()), reason=POSTGRES.missing())
 def test_a_grove_in_postgresql_is_looked_at_and_left_alone(tmp_path: Path) -> None:
@@ -53,16 +61,9 @@ def test_a_server_that_is_not_there_is_told_without_its_password(commands: Comma
     found = look(commands.folder)
     assert "no server listens there; is it running?" in problem(found).what
     assert problem(found).next.startswith("mend the cause that is named")
-    for text in (
-        commands.run("doctor", status=8).output,
-        json.dumps(commands.json("doctor", status=8)),
-        repr(found),
-    ):
+    for text in (*_shown(commands), repr(found)):
         assert "s3cret" not in text
         assert "somebody:***@127.0.0.1" in text
-
-
-KEY = "sk-zone-s3cret"
 
 
 @pytest.fixture
@@ -121,10 +122,6 @@ def test_a_zone_that_cannot_be_read_is_told_without_the_key(
     reason = "access was refused; check the key" if is_there else "it cannot be reached"
     assert reason in problem(found).what
     assert problem(found).next.startswith("mend the cause that is named")
-    for text in (
-        commands.run("doctor", status=8).output,
-        json.dumps(commands.json("doctor", status=8)),
-        repr(found),
-    ):
+    for text in (*_shown(commands), repr(found)):
         assert "s3cret" not in text
         assert "nexus+http://127.0.0.1" in text

@@ -14,6 +14,7 @@ from grove_sm.commit.record import Entry, Recorded
 from grove_sm.domain.errors import OutcomeUnknown, StoreUnavailable
 from grove_sm.operations.plan import Expectation, Get, Heuristic, Read, Stored, Write
 from grove_sm.operations.query import Place, Query
+from grove_sm.tracing import TracedHold
 
 Tell = Callable[[str], None]
 Lost = Literal["request", "answer"]
@@ -162,30 +163,6 @@ def apply_telling(store: Participant, sent: Sent) -> tuple[tuple[Heuristic, ...]
     return outcomes, ", ".join(told)
 
 
-class _Asked:
-    """The `Hold` contract; remembers whether a decision was asked for."""
-
-    def __init__(self, inner: Hold) -> None:
-        self._inner = inner
-        self.asked: Decision | None = None
-
-    @property
-    def refused_by(self) -> tuple[Holder, ...]:
-        return self._inner.refused_by
-
-    @property
-    def recorded(self) -> Recorded | None:
-        return self._inner.recorded
-
-    def decide(self, decision: Decision) -> None:
-        self._inner.decide(decision)
-        self.asked = decision
-
-    @property
-    def decision(self) -> Decision:
-        return self._inner.decision
-
-
 class JournalLink(PassesOn):
     """The `Journal` contract over a line."""
 
@@ -210,7 +187,7 @@ class JournalLink(PassesOn):
     @contextmanager
     def hold(self, entry: Entry, *, one_append: bool) -> Iterator[Hold]:
         with self._reached.hold(entry, one_append=one_append) as inner:
-            hold = _Asked(inner)
+            hold = TracedHold(inner)
             if entry.keys:
                 self._tell_hold(entry, hold)
             yield hold
